@@ -1,0 +1,73 @@
+"""The core's own parts, offered through the same hooks as any plugin's."""
+
+from __future__ import annotations
+
+from mmkit.hookspecs import (
+    CommandEntry,
+    EncoderEntry,
+    EngineEntry,
+    ModelEntry,
+    ParamSpec,
+    ScorerEntry,
+    StepSpec,
+    hookimpl,
+)
+
+api = 1
+
+
+@hookimpl
+def mmkit_encoders() -> list[EncoderEntry]:
+    return [
+        EncoderEntry(
+            "mini",
+            "mmkit.encoders.mini.encoder:load",
+            "the bundled default: pictures and English text, works offline",
+            ("image", "text"),
+            outputs=frozenset({"vector", "tokens", "differentiable"}),
+        ),
+        EncoderEntry(
+            "openclip",
+            "mmkit.encoders.openclip:load",
+            "any model of open_clip, as openclip:MODEL/PRETRAINED",
+            ("image", "text"),
+            outputs=frozenset({"vector", "differentiable"}),
+            takes_argument=True,
+            extra="openclip",
+        ),
+        EncoderEntry(
+            "st",
+            "mmkit.encoders.sentence_transformers:load",
+            "any text model of sentence-transformers, as st:MODEL",
+            ("text",),
+            takes_argument=True,
+            extra="st",
+        ),
+    ]
+
+
+@hookimpl
+def mmkit_commands() -> list[CommandEntry]:
+    def verb(name: str, summary: str, panel: str, module: str | None = None) -> CommandEntry:
+        return CommandEntry(name, f"mmkit.cli.{module or name}:app", summary, panel)
+
+    search, build, manage = "Search and classify", "Recipes", "Models and plugins"
+    return [
+        verb("index", "Build and look after a store of embeddings.", search),
+        verb("match", "Find what is nearest to a text, a picture or another store.", search),
+        verb("classify", "Sort pictures into classes that you name.", search),
+        verb("embed", "Turn pictures and texts into vectors.", search),
+        verb("eval", "Measure retrieval and zero-shot classification on your data.", search),
+        verb("run", "Run a recipe: a pipeline written down in TOML.", build),
+        verb("recipes", "List, show and check recipes.", build),
+        verb("models", "List, inspect, fetch and verify models.", manage),
+        verb("plugins", "List, inspect, check and start plugins.", manage),
+        verb("train", "Train the models that ship with mmkit.", manage),
+        verb("doctor", "Say what works on this machine and what does not.", manage),
+        verb("completions", "Print the completion script of a shell.", manage),
+    ]
+
+
+@hookimpl
+def mmkit_models() -> list[ModelEntry]:
+    return [ModelEntry("mini", "encoder", "mmkit:encoders/mini/weights/card.toml")]
