@@ -63,7 +63,7 @@ def content_key(content: bytes | os.PathLike[str], *, settings: str, fingerprint
     else:
         digest.update(content)
     key = hashlib.sha256(_DOMAIN)
-    for part in (digest.digest(), os.fsencode(settings), os.fsencode(fingerprint)):
+    for part in (digest.digest(), settings.encode("utf-8", "surrogatepass"), fingerprint.encode()):
         # The length in front keeps ("ab", "c") and ("a", "bc") apart.
         key.update(len(part).to_bytes(8, "big") + part)
     return key.hexdigest()

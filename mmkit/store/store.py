@@ -139,8 +139,9 @@ class Store(StoreView):
         Raises:
             BadInput, UsageError, SpaceMismatch, StoreError: as ``create`` and ``StoreWriter.add``.
         """
-        from mmkit.store.transfer import fill
+        from mmkit.store.transfer import check_arrays, fill
 
+        check_arrays(vectors, ids, _checked(spec, dtype))
         store = cls.create(path, spec, dtype=dtype, overwrite=overwrite)
         fill(store, vectors, ids=ids, modality=modality, keys=keys, sources=sources, metadata=metadata)
         return store

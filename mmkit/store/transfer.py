@@ -24,13 +24,14 @@ from mmkit.store.files import disk_errors, shown
 from mmkit.store.keys import content_key, escape_line, unescape_line, unescape_name
 from mmkit.store.manifest import ShardEntry, SpecFields
 from mmkit.store.shards import Shard
+from mmkit.store.vectors import prepared
 from mmkit.store.view import StoreView
 from mmkit.types import Embeddings, EncoderSpec, Modality
 
 if TYPE_CHECKING:
     from mmkit.store.store import Store
 
-__all__ = ["export", "fill", "import_file"]
+__all__ = ["check_arrays", "export", "fill", "import_file"]
 
 _MARK: Final = b"mmkit.store"
 _ROWS_AT_ONCE: Final = 4096
@@ -120,10 +121,6 @@ def fill(
     metadata: Sequence[Mapping[str, Any]] | None,
 ) -> None:
     """Adds N rows of arrays to a new store; see ``Store.from_arrays``."""
-    if len(set(ids)) != len(ids):
-        raise BadInput(f"Expected {len(ids)} different ids, but received {len(set(ids))}")
-    if len(vectors) != len(ids):
-        raise UsageError(f"Expected {len(ids)} vectors, one an id, but received {len(vectors)}")
     fingerprint = store.spec_fields.fingerprint
     numbers = np.asarray(vectors.vectors if isinstance(vectors, Embeddings) else vectors)
     if keys is None:
@@ -131,18 +128,32 @@ def fill(
     with store.writer() as writer:
         for start in range(0, len(ids), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
-            some: Embeddings | NDArray[Any] = numbers[part]
-            if isinstance(vectors, Embeddings):
-                mask = None if vectors.mask is None else vectors.mask[part]
-                some = replace(vectors, vectors=numbers[part], mask=mask, ids=())
             writer.add(
                 ids[part],
                 keys[part],
                 None if sources is None else sources[part],
-                some,
+                _part(vectors, part),
                 modality if isinstance(modality, str) else modality[part],
                 None if metadata is None else metadata[part],
             )
+
+
+def check_arrays(vectors: Embeddings | NDArray[Any], ids: Sequence[str], spec: SpecFields) -> None:
+    """Raises what ``fill`` would, before a store is made or overwritten for them."""
+    if len(set(ids)) != len(ids):
+        raise BadInput(f"Expected {len(ids)} different ids, but received {len(set(ids))}")
+    if len(vectors) != len(ids):
+        raise UsageError(f"Expected {len(ids)} vectors, one an id, but received {len(vectors)}")
+    for start in range(0, len(ids), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        prepared(_part(vectors, part), ids[part], spec)
+
+
+def _part(vectors: Embeddings | NDArray[Any], part: slice) -> Embeddings | NDArray[Any]:
+    if not isinstance(vectors, Embeddings):
+        return vectors[part]
+    mask = None if vectors.mask is None else vectors.mask[part]
+    return replace(vectors, vectors=vectors.vectors[part], mask=mask, ids=())
 
 
 def import_file(cls: type[Store], path: Path, file: Path, *, spec: EncoderSpec | None, overwrite: bool) -> Store:
