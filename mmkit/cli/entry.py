@@ -1,0 +1,112 @@
+"""The one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from mmkit.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_PIPE, EXIT_USAGE, MmkitError
+
+__all__ = ["main", "run"]
+
+
+def main() -> int:
+    """The console script."""
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _broken_pipe()
+    return code
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; every error has been printed."""
+    try:
+        arguments, debug = _take_global_flags(list(arguments))
+    except MmkitError as error:
+        return _fail(str(error), error.exit_code)
+    try:
+        from mmkit.cli.app import app, warn_of_skipped_plugins
+
+        warn_of_skipped_plugins(arguments)
+        result = app(arguments, standalone_mode=False, prog_name="mmkit")
+        return result if isinstance(result, int) else EXIT_OK
+    except KeyboardInterrupt:
+        return _fail("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        return _broken_pipe()
+    except MmkitError as error:
+        if debug:
+            raise
+        return _fail(str(error), error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        return _unforeseen(error)
+
+
+def _take_global_flags(arguments: list[str]) -> tuple[list[str], bool]:
+    """Take ``--debug`` and ``--no-plugin NAME`` out, wherever they stand before ``--``.
+
+    Both must act before the plugins are loaded, which is before a parser could see them.
+    """
+    from mmkit.errors import UsageError
+
+    kept: list[str] = []
+    debug = os.environ.get("MMKIT_DEBUG", "") not in ("", "0")
+    without = [name for name in (os.environ.get("MMKIT_NO_PLUGIN"),) if name]
+    position = 0
+    while position < len(arguments):
+        argument = arguments[position]
+        if argument == "--":
+            kept += arguments[position:]
+            break
+        if argument == "--debug":
+            debug = True
+        elif argument == "--no-plugin":
+            position += 1
+            if position == len(arguments):
+                raise UsageError("--no-plugin needs the name of a plugin", mend="see: mmkit plugins list")
+            without.append(arguments[position])
+        elif argument.startswith("--no-plugin="):
+            without.append(argument.partition("=")[2])
+        else:
+            kept.append(argument)
+        position += 1
+    if without:
+        # In the environment, so that worker processes leave the same plugins out.
+        os.environ["MMKIT_NO_PLUGIN"] = ",".join(without)
+    return kept, debug
+
+
+def _unforeseen(error: Exception) -> int:
+    if type(error).__name__ == "Abort":
+        return _fail("interrupted", EXIT_INTERRUPTED)
+    # The parser's own errors: typer has moved their classes between its releases, and this pair of attributes stayed.
+    if hasattr(error, "format_message") and hasattr(error, "show"):
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show(file=sys.stdout)
+            return EXIT_USAGE
+        error.show()
+        return EXIT_USAGE
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror}", EXIT_ERROR)
+    if isinstance(error, MemoryError):
+        return _fail("out of memory; use a smaller --batch", EXIT_ERROR)
+    text = " ".join(str(error).split())
+    return _fail(f"unforeseen {type(error).__name__}: {text}; run it again with --debug for the traceback", EXIT_ERROR)
+
+
+def _fail(message: str, code: int) -> int:
+    for line in message.splitlines() or [""]:
+        print(f"mmkit: error: {line}", file=sys.stderr)
+    return code
+
+
+def _broken_pipe() -> int:
+    # What is still buffered has no reader; without this the interpreter would complain while it exits.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_PIPE

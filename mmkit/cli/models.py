@@ -1,0 +1,120 @@
+"""``mmkit models``: list, inspect, fetch and verify models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mmkit.cli.options import JsonOption, OfflineOption, chosen_settings, new_app
+from mmkit.cli.output import emit, emit_json, note, table
+from mmkit.errors import EXIT_ERROR, EXIT_OK
+from mmkit.plugins import registry
+
+app = new_app("List, inspect, fetch and verify models.")
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A bundled model, or hf:org/name.")]
+
+
+@app.command("list")
+def list_command(json: JsonOption = False) -> None:
+    """List the models that ship with mmkit and its plugins, and the families of encoders.
+
+    \b
+    Example:
+      mmkit models list
+    """
+    from mmkit.models import model_cards
+
+    rows = [["model", "task", "source", "licence", "use", "size"]]
+    for name, card in model_cards().items():
+        record = {
+            "name": name,
+            "task": card.task,
+            "source": "bundled",
+            "licence": card.licence,
+            "use": card.use,
+            "bytes": card.size_bytes,
+        }
+        if json:
+            emit_json(record)
+        rows.append([name, card.task, "bundled", card.licence, card.use, f"{card.size_bytes / 1e6:.1f} MB"])
+    for name, entry in registry().encoders.items():
+        if not entry.takes_argument:
+            continue
+        if json:
+            emit_json({"name": f"{name}:…", "task": "encoder", "source": "hub or local", "summary": entry.summary})
+        rows.append([f"{name}:…", "encoder", "hub or local", "each model's own", "", ""])
+    if not json:
+        table(rows)
+
+
+@app.command()
+def info(name: NameArgument, json: JsonOption = False) -> None:
+    """Show a model's card: what it is, what it was trained on, how well it measures, under which licence.
+
+    \b
+    Example:
+      mmkit models info mini
+    """
+    from mmkit.models import card_of
+
+    card = card_of(name)
+    if json:
+        emit_json(card.as_dict())
+    else:
+        emit(str(card))
+
+
+@app.command()
+def pull(name: NameArgument, offline: OfflineOption = False) -> None:
+    """Fetch a model from the hub into the local cache, so that it works offline afterwards.
+
+    \b
+    Examples:
+      mmkit models pull hf:sentence-transformers/all-MiniLM-L6-v2
+      mmkit models pull openclip:ViT-B-32/laion2b_s34b_b79k
+    """
+    from mmkit.models import pull as fetch
+
+    emit(str(fetch(name, settings=chosen_settings(offline=offline))))
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAMES...", help="Default: all bundled models.")] = None,
+    json: JsonOption = False,
+) -> int:
+    """Compare the weights of models with the hashes on their cards. Exit code 1 where they differ.
+
+    \b
+    Example:
+      mmkit models verify mini
+    """
+    from mmkit.models import card_of, model_cards
+    from mmkit.models import verify as problems_of
+
+    code = EXIT_OK
+    for name in names or list(model_cards()):
+        problems = problems_of(card_of(name))
+        if json:
+            emit_json({"name": name, "problems": problems})
+        else:
+            emit(f"{name}: " + ("; ".join(problems) or "weights match its card"))
+        code = EXIT_ERROR if problems else code
+    if not names and not model_cards():
+        note("no model ships with what is installed")
+    return code
+
+
+@app.command()
+def path(name: NameArgument, offline: OfflineOption = False) -> None:
+    """Print where a model's files lie on this machine.
+
+    \b
+    Example:
+      ls -l "$(mmkit models path mini)"
+    """
+    from mmkit.models import path as path_of
+
+    emit(str(path_of(name, settings=chosen_settings(offline=offline))))

@@ -1,0 +1,82 @@
+"""``mmkit recipes``: list, show and check recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmkit.cli.options import JsonOption, new_app
+from mmkit.cli.output import emit, emit_json, note, table
+from mmkit.errors import EXIT_OK, EXIT_USAGE, RecipeError
+
+app = new_app("List, show and check recipes.")
+
+RecipeArgument = Annotated[Path, typer.Argument(metavar="RECIPE", help="The TOML file.", show_default=False)]
+
+
+@app.command("list")
+def list_command(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="FOLDERS...", help="Where to look; default: here and ./recipes.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the recipes in some folders.
+
+    \b
+    Example:
+      mmkit recipes list recipes
+    """
+    from mmkit.recipes import list_recipes
+
+    found = list_recipes(folders or [Path(), Path("recipes")])
+    if json:
+        for recipe in found:
+            emit_json({"path": str(recipe.path), "name": recipe.name, "description": recipe.description})
+    elif found:
+        table([["recipe", "what it does"], *([str(recipe.path), recipe.description] for recipe in found)])
+    else:
+        note("no recipe is here")
+
+
+@app.command()
+def show(recipe: RecipeArgument, json: JsonOption = False) -> None:
+    """Show a recipe: its parameters, its steps and what each one reads.
+
+    \b
+    Example:
+      mmkit recipes show recipes/quickstart.toml
+    """
+    from mmkit.recipes import describe, load_recipe
+
+    loaded = load_recipe(recipe)
+    if json:
+        emit_json(loaded.summary())
+    else:
+        emit(describe(loaded))
+
+
+@app.command()
+def check(
+    recipes: Annotated[list[Path], typer.Argument(metavar="RECIPES...", help="TOML files.", show_default=False)],
+) -> int:
+    """Report every error of one or more recipes, each as file:line:col.
+
+    \b
+    Example:
+      mmkit recipes check recipes/*.toml
+    """
+    from mmkit.recipes import load_recipe
+
+    code = EXIT_OK
+    for path in recipes:
+        try:
+            load_recipe(path)
+            emit(f"{path}: no errors")
+        except RecipeError as error:
+            for problem in error.problems:
+                emit(problem)
+            code = EXIT_USAGE
+    return code
