@@ -90,7 +90,7 @@ def look(directory: Path, before: Seen, embedded: list[str], *, shard_rows: int)
     return Seen(set(ids), shards)
 
 
-def kill_runs(work: Path, *, kills: int, items: int, shard_rows: int, seed: int) -> dict[str, int]:
+def kill_runs(work: Path, *, kills: int, items: int, shard_rows: int, seed: int | None) -> dict[str, int]:
     """Kills the adding process ``kills`` times at random moments, checks each time, then lets it finish.
 
     A store that gets finished before its kill is checked whole, and the next run begins another one.
