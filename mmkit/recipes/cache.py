@@ -85,8 +85,9 @@ class Cache:
             return None
         folder = self.folder(entry)
         try:
-            unchanged = _listing(folder) == entry.files
-        except OSError:
+            # Only what the entry lists counts: a run killed while it added a Parquet file must not cost the output.
+            unchanged = all(_state(folder / name) == state for name, state in entry.files.items())
+        except (OSError, ValueError):
             return None
         return entry if unchanged and TABLE in entry.files else None
 
@@ -180,9 +181,13 @@ def _listing(folder: Path) -> dict[str, tuple[int, int]]:
         folders.sort()
         for name in sorted(names):
             path = Path(parent, name)
-            status = path.lstat()
-            listing[path.relative_to(folder).as_posix()] = status.st_size, status.st_mtime_ns
+            listing[path.relative_to(folder).as_posix()] = _state(path)
     return listing
+
+
+def _state(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _newest(folder: Path) -> float:

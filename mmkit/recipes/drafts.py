@@ -29,9 +29,9 @@ def check_keys(
     noun: str,
     problems: list[RecipeProblem],
 ) -> None:
-    """Report every key of ``table`` that is not ``valid``; ``noun`` says what such a key is."""
+    """Report every key of ``table`` that is not ``valid``; ``noun`` says what a key is, with ``{}`` for its name."""
     problems.extend(
-        document.problem((*path, key), f"unknown {noun} {shown(key)}{nearest(key, valid)}")
+        document.problem((*path, key), f"unknown {noun.format(shown(key))}{nearest(key, valid)}")
         for key in table
         if key not in valid
     )
@@ -67,7 +67,7 @@ def step_drafts(document: Document, steps: Mapping[str, StepSpec], problems: lis
         if not isinstance(table, dict):
             problems.append(document.problem(path, f"Expected [[step]], but received {shown(table)}"))
             continue
-        check_keys(document, table, path, _STEP_KEYS, "key of a step", problems)
+        check_keys(document, table, path, _STEP_KEYS, "key {} of a step", problems)
         identifier = _step_id(document, table, path, taken, problems)
         spec = _step_spec(document, table, path, steps, problems)
         values = table.get("with", {})

@@ -112,10 +112,8 @@ def with_given(
 def missing_params(document: Document, params: Mapping[str, RecipeParam]) -> list[RecipeProblem]:
     """A problem for each parameter that has neither a default nor a value from the user."""
     missing = [name for name, param in params.items() if param.value is REQUIRED and not param.given]
-    return [
-        document.problem(("params", name), f"the parameter {shown(name)} has no default; give it with -p {name}=…")
-        for name in missing
-    ]
+    what = "the parameter {} has no default; give it with -p NAME=VALUE"
+    return [document.problem(("params", name), what.format(shown(name))) for name in missing]
 
 
 def _problem(what: str) -> RecipeProblem:

@@ -72,7 +72,7 @@ def validate(
         RecipeError: with every problem.
     """
     problems: list[RecipeProblem] = []
-    check_keys(document, document.data, (), _SECTIONS, "section", problems)
+    check_keys(document, document.data, (), _SECTIONS, "section {}", problems)
     name, description = _recipe_section(document, problems)
     declared = declared_params(document, problems)
     known = with_given(declared, params, problems)
@@ -108,7 +108,7 @@ def _recipe_section(document: Document, problems: list[RecipeProblem]) -> tuple[
         what = "the section [recipe] with a name is missing" if section is None else "Expected the section [recipe]"
         problems.append(document.problem(("recipe",), what))
         return "", ""
-    check_keys(document, section, ("recipe",), _RECIPE_KEYS, "key of [recipe]", problems)
+    check_keys(document, section, ("recipe",), _RECIPE_KEYS, "key {} of [recipe]", problems)
     name, description = section.get("name"), section.get("description", "")
     if name is None:
         problems.append(document.problem(("recipe",), "[recipe] has no name"))
