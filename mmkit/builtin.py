@@ -5,10 +5,8 @@ from __future__ import annotations
 from mmkit.hookspecs import (
     CommandEntry,
     EncoderEntry,
-    EngineEntry,
     ModelEntry,
     ParamSpec,
-    ScorerEntry,
     StepSpec,
     hookimpl,
 )
@@ -65,6 +63,60 @@ def mmkit_commands() -> list[CommandEntry]:
         verb("train", "Train the models that ship with mmkit.", manage),
         verb("doctor", "Say what works on this machine and what does not.", manage),
         verb("completions", "Print the completion script of a shell.", manage),
+    ]
+
+
+@hookimpl
+def mmkit_steps() -> list[StepSpec]:
+    steps = "mmkit.recipes.steps"
+    encoder = ParamSpec("encoder", "encoder", "", help="the encoder; the default one where empty")
+    inputs = ParamSpec("inputs", "paths", help="files, folders or globs")
+    fingerprint = f"{steps}:encoder_fingerprint"
+    return [
+        StepSpec(
+            "embed",
+            f"{steps}:embed",
+            "vectors of files and texts",
+            (
+                ParamSpec("inputs", "paths", (), help="files, folders or globs"),
+                ParamSpec("texts", "list", (), help="texts"),
+                encoder,
+            ),
+            fingerprint=fingerprint,
+        ),
+        StepSpec(
+            "index",
+            f"{steps}:index",
+            "a store of the vectors of files",
+            (inputs, encoder, ParamSpec("store", "store", "store", help="the store's folder")),
+            fingerprint=fingerprint,
+        ),
+        StepSpec(
+            "match",
+            f"{steps}:match",
+            "what is nearest to texts or pictures",
+            (
+                ParamSpec("gallery", "table", help="the output of an index step"),
+                ParamSpec("queries", "list", help="texts, or paths of pictures"),
+                ParamSpec("k", "int", 5, help="hits a query"),
+                ParamSpec("threshold", "float", None, help="leave out hits that score below"),
+                encoder,
+                ParamSpec("contact_sheet", "str", "", help="file name of a picture of the hits"),
+            ),
+            fingerprint=fingerprint,
+        ),
+        StepSpec(
+            "classify",
+            f"{steps}:classify",
+            "the most probable of some classes for pictures",
+            (
+                inputs,
+                ParamSpec("labels", "list", help="class names"),
+                ParamSpec("templates", "list", (), help="texts with {} for the name; the encoder's own where empty"),
+                encoder,
+            ),
+            fingerprint=fingerprint,
+        ),
     ]
 
 

@@ -37,6 +37,8 @@ def completions(
 
 def completion_script(shell: str) -> str:
     """The script that asks mmkit itself what fits, so that it never goes stale."""
-    from typer.completion import get_completion_script
+    from typer import completion
 
-    return get_completion_script(prog_name="mmkit", complete_var=COMPLETION_VARIABLE, shell=shell)
+    return completion.get_completion_script(  # type: ignore[attr-defined]
+        prog_name="mmkit", complete_var=COMPLETION_VARIABLE, shell=shell
+    )

@@ -74,7 +74,7 @@ def embed(
       mmkit embed captions.txt --modality text -o captions.parquet
     """
     from mmkit.encoders import encoder as load_encoder
-    from mmkit.media.inputs import expand_inputs
+    from mmkit.pipeline.sources import items_from
     from mmkit.types import Item
 
     if not inputs and not text:
@@ -85,7 +85,7 @@ def embed(
     def items() -> Iterator[Item | Failure]:
         yield from (Item.from_text(line) for line in text or [])
         if inputs:
-            yield from expand_inputs(inputs, modality=modality_named(modality), column=column)
+            yield from items_from(inputs, modality=modality_named(modality), column=column)
 
     failed: list[Failure] = []
     batches = _encoded(loaded, items(), chosen, inputs or [], failed, strict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -68,8 +68,8 @@ def add(
     """
     from mmkit.cli.progress import Progress
     from mmkit.encoders import encoder as load_encoder
-    from mmkit.media.inputs import expand_inputs
     from mmkit.pipeline.index import index_items
+    from mmkit.pipeline.sources import items_from
     from mmkit.store import Store
 
     chosen = chosen_settings(
@@ -81,7 +81,7 @@ def add(
         offline=offline,
     )
     loaded = load_encoder(chosen.encoder, device=chosen.device, dtype=chosen.dtype, offline=chosen.offline)
-    width = "float32" if float32 else "float16"
+    width: Literal["float16", "float32"] = "float32" if float32 else "float16"
     if overwrite:
         opened = Store.create(store, loaded.spec, dtype=width, overwrite=True)
     else:
@@ -90,7 +90,7 @@ def add(
         report = index_items(
             opened,
             loaded,
-            expand_inputs(inputs, modality=modality_named(modality), column=column),
+            items_from(inputs, modality=modality_named(modality), column=column),
             chosen=chosen,
             shard_rows=shard_rows,
             strict=strict,
@@ -206,15 +206,13 @@ def compact(store: StoreArgument, json: JsonOption = False) -> None:
     Example:
       mmkit index compact photos.mm
     """
-    from dataclasses import asdict
-
     from mmkit.store import Store
 
-    report = Store.open(store).compact()
+    report = Store.open(store).compact()._asdict()
     if json:
-        emit_json({"store": str(store), **asdict(report)})
+        emit_json({"store": str(store), **report})
     else:
-        emit(f"{store}: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asdict(report).items()))
+        emit(f"{store}: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in report.items()))
 
 
 @app.command()

@@ -87,6 +87,7 @@ def match(
     import os
 
     from mmkit.pipeline.search import hits_of, search_one_to_one, search_store
+    from mmkit.types import Item
 
     if not gallery:
         raise UsageError("match needs a gallery", where="--in", mend="give a store or a folder: --in photos.mm")
@@ -106,9 +107,11 @@ def match(
     found = [hits_of(store, matches, row) for row in range(len(names))]
     _print(names, found, json)
     if contact_sheet is not None:
+        from mmkit.media import write_image
         from mmkit.pipeline.sheet import draw_hits
 
-        draw_hits(contact_sheet, names, items, found)
+        shown = items or [Item.from_text(shown_path(name)) for name in names]
+        write_image(draw_hits(shown, found), contact_sheet)
     return finish(failed, failures or Path(os.curdir) / "failures.jsonl")
 
 
@@ -146,8 +149,8 @@ def _embedded(name: str, chosen: Settings, failures: list[Failure], strict: bool
 
     from mmkit.cli.progress import Progress
     from mmkit.encoders import encoder as load_encoder
-    from mmkit.media.inputs import expand_inputs
     from mmkit.pipeline.index import index_items
+    from mmkit.pipeline.sources import items_from
     from mmkit.store import Store
 
     folder = tempfile.mkdtemp(prefix="mmkit-")
@@ -158,7 +161,7 @@ def _embedded(name: str, chosen: Settings, failures: list[Failure], strict: bool
         report = index_items(
             store,
             loaded,
-            expand_inputs([name]),
+            items_from([name]),
             chosen=chosen,
             strict=strict,
             on_progress=lambda done: progress.advance(done.seen),

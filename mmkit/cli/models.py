@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from mmkit.cli.options import JsonOption, OfflineOption, chosen_settings, new_app
 from mmkit.cli.output import emit, emit_json, note, table
+from mmkit.cli.progress import Progress
 from mmkit.errors import EXIT_ERROR, EXIT_OK
 from mmkit.plugins import registry
 
@@ -34,11 +36,11 @@ def list_command(json: JsonOption = False) -> None:
             "source": "bundled",
             "licence": card.licence,
             "use": card.use,
-            "bytes": card.size_bytes,
+            "bytes": card.sizes.get("bytes", 0),
         }
         if json:
             emit_json(record)
-        rows.append([name, card.task, "bundled", card.licence, card.use, f"{card.size_bytes / 1e6:.1f} MB"])
+        rows.append([name, card.task, "bundled", card.licence, card.use, f"{card.sizes.get('bytes', 0) / 1e6:.1f} MB"])
     for name, entry in registry().encoders.items():
         if not entry.takes_argument:
             continue
@@ -57,13 +59,21 @@ def info(name: NameArgument, json: JsonOption = False) -> None:
     Example:
       mmkit models info mini
     """
-    from mmkit.models import card_of
+    from mmkit.models import model_card
 
-    card = card_of(name)
+    card = model_card(name)
+    facts = asdict(card)
     if json:
-        emit_json(card.as_dict())
-    else:
-        emit(str(card))
+        emit_json(facts)
+        return
+    for key, value in facts.items():
+        if key not in ("training_data", "measured", "extra") and value not in ("", {}):
+            shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            emit(f"{key:<17} {shown}")
+    for source in card.training_data:
+        emit(f"{'trained on':<17} {source.name} ({source.licence})")
+    for measured in card.measured:
+        emit(f"{'measured':<17} {measured.metric} {measured.value:g} on {measured.data}: {measured.command}")
 
 
 @app.command()
@@ -77,7 +87,25 @@ def pull(name: NameArgument, offline: OfflineOption = False) -> None:
     """
     from mmkit.models import pull as fetch
 
-    emit(str(fetch(name, settings=chosen_settings(offline=offline))))
+    chosen = chosen_settings(offline=offline)
+    family = name.partition(":")[0]
+    if family in registry().encoders and registry().encoders[family].takes_argument:
+        # Such a family's own library knows where its weights are; loading the encoder fetches them.
+        from mmkit.encoders import encoder
+
+        encoder(name, device="cpu", offline=chosen.offline)
+        emit(f"{name}: in the local cache")
+        return
+    with Progress(f"fetching {name}") as progress:
+        there = 0
+
+        def advance(done: int, wanted: int) -> None:
+            nonlocal there
+            progress.set_total(wanted)
+            progress.advance(done - there)
+            there = done
+
+        emit(str(fetch(name, settings=chosen, progress=advance).path))
 
 
 @app.command()
@@ -91,12 +119,12 @@ def verify(
     Example:
       mmkit models verify mini
     """
-    from mmkit.models import card_of, model_cards
+    from mmkit.models import model_card, model_cards
     from mmkit.models import verify as problems_of
 
     code = EXIT_OK
     for name in names or list(model_cards()):
-        problems = problems_of(card_of(name))
+        problems = problems_of(model_card(name))
         if json:
             emit_json({"name": name, "problems": problems})
         else:

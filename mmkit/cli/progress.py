@@ -42,6 +42,14 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def set_total(self, total: int) -> None:
+        """Say how many items there will be, once that is known."""
+        self._total = total
+
+    def close(self) -> None:
+        """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
 
@@ -78,9 +86,9 @@ class Progress:
         self._bar.start()
 
     def _count(self, inputs: list[str]) -> None:
-        from mmkit.media.inputs import expand_inputs
+        from mmkit.pipeline.sources import items_from
 
-        count = sum(1 for _ in expand_inputs(inputs))
+        count = sum(1 for _ in items_from(inputs))
         self._total = count
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,9 +35,14 @@ def list_command(
     found = list_recipes(folders or [Path(), Path("recipes")])
     if json:
         for recipe in found:
-            emit_json({"path": str(recipe.path), "name": recipe.name, "description": recipe.description})
+            emit_json(asdict(recipe))
     elif found:
-        table([["recipe", "what it does"], *([str(recipe.path), recipe.description] for recipe in found)])
+        table(
+            [
+                ["recipe", "what it does"],
+                *([str(recipe.path), recipe.problem or recipe.description] for recipe in found),
+            ]
+        )
     else:
         note("no recipe is here")
 
@@ -51,11 +57,21 @@ def show(recipe: RecipeArgument, json: JsonOption = False) -> None:
     """
     from mmkit.recipes import describe, load_recipe
 
-    loaded = load_recipe(recipe)
+    facts = describe(load_recipe(recipe, complete=False))
     if json:
-        emit_json(loaded.summary())
-    else:
-        emit(describe(loaded))
+        emit_json(facts)
+        return
+    emit(f"{facts['name']}: {facts['description']}" if facts["description"] else facts["name"])
+    if facts["params"]:
+        emit("")
+        table([["parameter", "default", "what it is"], *(_param_row(param) for param in facts["params"])])
+    emit("")
+    steps = ([step["id"], step["use"], ", ".join(step["needs"]), step["summary"]] for step in facts["steps"])
+    table([["step", "use", "after", "what it does"], *steps])
+
+
+def _param_row(param: dict[str, Any]) -> list[str]:
+    return [param["name"], "(required)" if param["required"] else str(param["default"]), param["help"]]
 
 
 @app.command()
@@ -73,7 +89,9 @@ def check(
     code = EXIT_OK
     for path in recipes:
         try:
-            load_recipe(path)
+            recipe = load_recipe(path, complete=False)
+            for warning in recipe.warnings:
+                emit(str(warning))
             emit(f"{path}: no errors")
         except RecipeError as error:
             for problem in error.problems:

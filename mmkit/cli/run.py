@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmkit.cli.options import DeviceOption, JsonOption, OfflineOption, chosen_settings, new_app
-from mmkit.cli.output import emit, emit_json, note
+from mmkit.cli.output import emit, emit_json, note, shown_path, table
+from mmkit.cli.progress import Progress
 from mmkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from mmkit.recipes import RunResult
+    from mmkit.recipes import Event, RunResult
 
 app = new_app("Run a recipe: a pipeline written down in TOML.")
 
@@ -47,7 +49,7 @@ def run(
     params = _params(param or [])
     chosen = chosen_settings(device=device, offline=offline)
     if dry_run:
-        plan = plan_recipe(recipe, params, out=out, from_step=from_step, settings=chosen)
+        plan = plan_recipe(recipe, params, from_step=from_step, settings=chosen)
         emit(str(plan))
         return 0
     result = run_recipe(
@@ -58,7 +60,7 @@ def run(
         from_step=from_step,
         engine=engine,
         settings=chosen,
-        on_event=note,
+        on_event=_Listener(),
     )
     _print(result, json)
     return result.exit_code
@@ -74,8 +76,48 @@ def _params(given: list[str]) -> dict[str, str]:
     return params
 
 
+class _Listener:
+    """Tells what happens in a run on stderr: a line a step, and a bar for a step that counts its items."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._done = 0
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "progress":
+            if self._bar is None:
+                self._bar = Progress(event.step, total=event.total or None)
+                self._done = 0
+            self._bar.advance(event.done - self._done)
+            self._done = event.done
+            return
+        if event.kind in ("done", "failed") and self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if event.kind == "done":
+            note(f"{event.step}: done in {event.seconds:.1f} s")
+        elif event.kind in ("message", "failed", "cached", "skipped"):
+            words = "" if event.kind == "message" else f"{event.kind} "
+            note(f"{event.step}: {words}{event.message}".rstrip())
+
+
 def _print(result: RunResult, json: bool) -> None:
     if json:
-        emit_json(result.summary())
-    else:
-        emit(str(result))
+        emit_json(
+            {
+                "recipe": result.plan.recipe.name,
+                "out": str(result.out),
+                "exit_code": result.exit_code,
+                "steps": [asdict(step) for step in result.steps.values()],
+            }
+        )
+        return
+    heads = ["step", "status", "rows", "failed", "seconds"]
+    rows = [
+        [step.id, step.status, str(step.rows), str(step.failures), f"{step.seconds:.1f}"]
+        for step in result.steps.values()
+    ]
+    table([heads, *rows])
+    emit(f"outputs: {shown_path(str(result.out))}")
+    for error in result.errors:
+        note(f"error: {error}")

@@ -25,7 +25,7 @@ def mini(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the weights and their card go.")],
     seed: Annotated[int, typer.Option("--seed", help="Of every random choice.")] = 0,
     device: DeviceOption = None,
-) -> int:
+) -> None:
     """Train the projectors of the bundled encoder, and its towers where the recipe says so.
 
     \b
@@ -36,4 +36,4 @@ def mini(
     from mmkit.encoders.mini.training.train import main
 
     target = resolve_device(chosen_settings(device=device).device)
-    return main(["--data", str(data), "--out", str(out), "--seed", str(seed), "--device", str(target)]) or 0
+    main(["--data", str(data), "--out", str(out), "--seed", str(seed), "--device", str(target)])

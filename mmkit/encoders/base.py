@@ -69,7 +69,8 @@ def require(
             mend="choose another one with --encoder (see: mmkit models list)",
         )
     if missing := [o for o in outputs if o not in offered.outputs]:
+        has = ", ".join(sorted(offered.outputs))
         raise UsageError(
-            f"{purpose} needs the output {missing[0]!r}, and {offered.name} offers {', '.join(sorted(offered.outputs))}",
+            f"{purpose} needs the output {missing[0]!r}, and {offered.name} offers {has}",
             mend="choose another one with --encoder (see: mmkit models list)",
         )

@@ -51,7 +51,7 @@ class TextClassifier:
         """
         import numpy as np
 
-        from mmkit.match import check_same_space
+        from mmkit.pipeline.search import check_same_space
 
         check_same_space(embeddings, Embeddings(self.weights, space=self.space, fingerprint=self.fingerprint))
         logits = self.logit_scale * (embeddings.vectors @ self.weights.T)

@@ -96,7 +96,7 @@ def evaluate_retrieval(
         raise BadInput("none of the pictures can be read", where=str(root))
     captions = [(caption, row) for row, entry in enumerate(kept) for caption in entry.captions]
     texts = embed_items(encoder, (Item.from_text(caption) for caption, _ in captions), chosen=chosen)
-    picture_of = np.array([row for _, row in captions])
+    picture_of = np.array([row for _, row in captions], np.int64)
     other = _derangement(len(kept))
     forward = best_ranks(texts.vectors, pictures.vectors, picture_of[:, None])
     backward = best_ranks(pictures.vectors, texts.vectors, _captions_of(picture_of, len(kept)))
@@ -236,7 +236,7 @@ def _listed(root: Path) -> list[Path]:
 
 
 def _labelled(root: Path, folders: Sequence[str]) -> Iterator[Item | Failure]:
-    from mmkit.media.inputs import expand_inputs
+    from mmkit.pipeline.sources import items_from
 
     for folder in folders:
-        yield from expand_inputs([str(root / folder)], modality="image")
+        yield from items_from([str(root / folder)], modality="image")

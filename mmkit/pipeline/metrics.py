@@ -18,7 +18,7 @@ _CHUNK = 1024
 
 
 def best_ranks(
-    queries: NDArray[np.float32], gallery: NDArray[np.float32], relevant: Sequence[Sequence[int]]
+    queries: NDArray[np.float32], gallery: NDArray[np.float32], relevant: Sequence[Sequence[int]] | NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """The rank, from 1, of the best-ranked relevant gallery item of each query.
 

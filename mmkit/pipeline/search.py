@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mmkit.errors import UsageError
 from mmkit.types import Embeddings, Matches
@@ -15,7 +15,10 @@ from mmkit.types import Embeddings, Matches
 if TYPE_CHECKING:
     from mmkit.store import Store
 
-__all__ = ["Hit", "hits_of", "search_one_to_one", "search_store", "space_of"]
+__all__ = ["Hit", "check_same_space", "hits_of", "search_one_to_one", "search_store"]
+
+#: Scorers that take a gallery block by block.
+_STREAMED: Final = ("cosine", "dot", "euclidean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,6 @@ class Hit:
     metadata: Mapping[str, Any]
 
 
-def space_of(store: Store) -> tuple[str, str]:
-    """The space and fingerprint of a store."""
-    return store.spec_fields.space, store.spec_fields.fingerprint
-
-
 def search_store(
     store: Store,
     queries: Embeddings,
@@ -56,29 +54,38 @@ def search_store(
         SpaceMismatch: the queries are of another space, width or preprocessing.
         UsageError: no such scorer, or a kind of embedding that it does not take.
     """
-    from mmkit.match import check_same_space, match, search_blocks
+    from mmkit.match.retrieve import match
+    from mmkit.plugins import registry
+
+    offered = {name: entry.target for name, entry in registry().scorers.items()}
+    if store.spec_fields.kind != "vector" or scorer not in _STREAMED or index != "exact":
+        gallery: Any = store.vectors()
+    else:
+        check_same_space(queries, _no_rows(store))
+        gallery = store.blocks()
+    return match(queries, gallery, k, scorer, threshold, index=index, device=device, extra_scorers=offered)
+
+
+def check_same_space(queries: Embeddings, gallery: Embeddings) -> None:
+    """Refuse vectors that must not be compared. Raises SpaceMismatch, naming both."""
+    from mmkit.match.operands import as_operand, check_comparable
+
+    check_comparable(as_operand(queries, name="queries"), as_operand(gallery, name="gallery"))
+
+
+def _no_rows(store: Store) -> Embeddings:
+    """What a store states about its vectors, without reading them."""
+    import numpy as np
 
     fields = store.spec_fields
-    if fields.kind != "vector" or scorer != "cosine" or index != "exact" or device != "cpu":
-        return match(queries, store.vectors(), k, scorer, threshold, index=index, device=device)
-    check_same_space(queries, _Stated(fields.space, fields.fingerprint, fields.dim))
-    return search_blocks(queries, store.blocks(), k, scorer=scorer, threshold=threshold)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stated:
-    """What a store states about its vectors, without reading them."""
-
-    space: str
-    fingerprint: str
-    dim: int
+    return Embeddings(np.empty((0, fields.dim), np.float32), space=fields.space, fingerprint=fields.fingerprint)
 
 
 def search_one_to_one(store: Store, queries: Embeddings, *, threshold: float | None = None) -> Matches:
     """Pair queries with rows so that each is used once and the sum of scores is highest; K is 1."""
     import numpy as np
 
-    from mmkit.match import assign, check_same_space
+    from mmkit.match import assign
 
     gallery = store.vectors()
     if gallery.kind != "vector" or queries.kind != "vector":

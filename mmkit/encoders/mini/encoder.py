@@ -45,7 +45,7 @@ class MiniEncoder:
     def __init__(self, directory: Path = WEIGHTS, chosen: Settings | None = None) -> None:
         from mmkit.encoders.mini.preprocessing import Preprocessing
         from mmkit.models import fingerprint as fingerprint_of
-        from mmkit.models import load_card
+        from mmkit.models.cards import parse_card
 
         self.directory = directory
         self._settings = chosen or settings()
@@ -53,7 +53,8 @@ class MiniEncoder:
         try:
             config = json.loads(config_file.read_text("utf-8"))
             files = sorted(directory.glob("*.safetensors"))
-            card = load_card(directory / "card.toml")
+            card_file = directory / "card.toml"
+            card = parse_card(card_file.read_text("utf-8"), where=str(card_file), folder=directory)
         except (OSError, ValueError) as error:
             raise ModelUnavailable(
                 f"the bundled weights cannot be read: {error}", where=str(directory), mend="install mmkit again"
@@ -68,8 +69,10 @@ class MiniEncoder:
             dim=int(config["dim"]),
             outputs=frozenset({"vector", "tokens", "differentiable"}),
             licence=card.licence,
-            revision=card.revision,
-            fingerprint=fingerprint_of(*files, config_file, directory / "tokenizer.json"),
+            revision=str(card.extra.get("revision", "")),
+            fingerprint=fingerprint_of(
+                *files, config_file, directory / "tokenizer.json", cache_dir=self._settings.cache_dir
+            ),
             template=self.templates[0],
         )
         self._lock = threading.Lock()
@@ -105,9 +108,9 @@ class MiniEncoder:
 
             return preprocess(read_image(item, min_side=self.preprocessing.size), self.preprocessing)
         if item.modality == "text":
-            from mmkit.media.text import text_of
+            from mmkit.media.text import read_text
 
-            return self._tokens(text_of(item))
+            return self._tokens(read_text(item))
         raise BadInput(f"mini encodes pictures and texts, and this is {item.modality}", where=item.id)
 
     def cost(self, prepared: Prepared, modality: Modality) -> float:
