@@ -8,7 +8,8 @@ Layout below the root::
     hashes.sqlite         content hashes of input files
 
 A step writes into a folder of its own under ``outputs``, never renamed, so that paths a step puts into its table
-stay true. Until an entry names the folder it is nothing; ``sweep`` removes what killed runs left.
+stay true. Until an entry names the folder it is nothing. A folder that another run may be reading is never removed:
+``sweep`` takes what has had no entry for a day, left by killed runs or replaced.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,22 +93,23 @@ class Cache:
         return entry if unchanged and TABLE in entry.files else None
 
     def publish(self, entry: Entry) -> Entry:
-        """Make a finished output findable and drop the one it replaces."""
+        """Make a finished output findable.
+
+        Where another run has made the same output meanwhile, that one is returned and this one dropped: a step of
+        the other run may be reading it.
+        """
         folder = self.folder(entry)
-        entry = Entry(**{**_fields(entry), "files": _listing(folder)})
-        pointer = self._pointer(entry.key)
-        replaced = self._read_entry(pointer)
-        self._write(pointer, asdict(entry))
-        if replaced is not None and replaced.folder != entry.folder:
-            shutil.rmtree(self.folder(replaced), ignore_errors=True)
+        there = self.find(entry.key)
+        if there is not None and there.folder != entry.folder:
+            shutil.rmtree(folder, ignore_errors=True)
+            return there
+        entry = replace(entry, files=_listing(folder))
+        self._write(self._pointer(entry.key), asdict(entry))
         return entry
 
     def forget(self, key: str) -> None:
-        """Drop the output of ``key``, so that it is made again even if this run breaks off."""
-        entry = self._read_entry(self._pointer(key))
+        """Have the output of ``key`` made again, even if this run breaks off; ``sweep`` removes the old one."""
         self._pointer(key).unlink(missing_ok=True)
-        if entry is not None:
-            shutil.rmtree(self.folder(entry), ignore_errors=True)
 
     def last_parts(self, place: str) -> dict[str, str] | None:
         """The key parts that the step at ``place`` last finished with."""
@@ -162,10 +164,6 @@ class Cache:
             return None
         # The folder is joined to a path and may be removed, so it is a bare name or nothing.
         return entry if entry.folder and Path(entry.folder).name == entry.folder else None
-
-
-def _fields(entry: Entry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
 
 
 def _read_json(path: Path) -> Any:

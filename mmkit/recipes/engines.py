@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from concurrent.futures import Future
 from importlib.util import find_spec
@@ -74,6 +75,8 @@ class RayEngine:
         import ray
 
         if not ray.is_initialized():
+            # Ray reports its use over the network unless told not to.
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
             self._started = True
         self._execute = ray.remote(execute)

@@ -31,7 +31,8 @@ def code_version(spec: StepSpec) -> str:
     try:
         found = importlib.util.find_spec(module)
         source = sha256_file(Path(found.origin))[:16] if found and found.origin else "no source"
-    except (ImportError, ValueError, OSError):
+    # Looking for a module imports its parents, which may raise anything; running the step will tell.
+    except Exception:
         source = "no source"
     return f"{package} {version} {source}"
 
@@ -39,12 +40,15 @@ def code_version(spec: StepSpec) -> str:
 def model_fingerprint(step: RecipeStep) -> str:
     """What the step says about the models it would use; empty where it uses none.
 
+    Its function is called with every parameter but tables, stores and what other steps make.
+
     Raises:
         MmkitError: a model is not to be had, or the plugin's function failed.
     """
     if step.spec.fingerprint is None:
         return ""
-    plain = {name: value for name, value in step.values.items() if not needed_steps(value)}
+    made_later = {spec.name for spec in step.spec.params if spec.kind in ("table", "store")}
+    plain = {n: value for n, value in step.values.items() if n not in made_later and not needed_steps(value)}
     function = load_target(step.spec.fingerprint)
     try:
         return str(function(**plain))

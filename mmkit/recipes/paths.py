@@ -11,7 +11,7 @@ from typing import Final
 
 from mmkit.recipes.problems import shown
 
-__all__ = ["GivenText", "PathProblem", "expand", "locate", "walk_files", "within"]
+__all__ = ["GivenText", "PathProblem", "expand", "links_out", "locate", "walk_files", "within"]
 
 _MAGIC: Final = re.compile(r"[*?\[]")
 
@@ -72,7 +72,8 @@ def expand(text: str, root: Path, cwd: Path) -> list[Path]:
     if os.path.lexists(path):
         found = [path]
     elif _MAGIC.search(text):
-        found = sorted(_matches(path))
+        # The names of the folders that the pattern starts in are not part of it.
+        found = sorted(_matches(path, len(place.parts) if path.is_relative_to(place) else 0))
         if not found:
             raise PathProblem(f"{shown(text)} matches nothing in {shown(str(place), 200)[1:-1]}")
     else:
@@ -89,9 +90,9 @@ def _refuse_outside(path: Path, root: Path) -> None:
         raise PathProblem(f"{name} is a link out of the recipe's folder; give such a path with -p")
 
 
-def _matches(pattern: Path) -> set[Path]:
+def _matches(pattern: Path, literal: int) -> set[Path]:
     parts = pattern.parts
-    fixed = next(i for i, part in enumerate(parts) if _MAGIC.search(part))
+    fixed = next((i for i, part in enumerate(parts) if i >= literal and _MAGIC.search(part)), len(parts))
     found: set[Path] = set()
     # A place is visited once for each part of the pattern, so that many ``**`` stay polynomial.
     seen: set[tuple[Path, int]] = set()

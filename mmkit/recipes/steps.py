@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["classify", "embed", "encoder_fingerprint", "index", "match"]
 
 
-def encoder_fingerprint(*, encoder: str | None = None, **_: object) -> str:
-    """The fingerprint of the encoder that a step uses; the default one's where none is named."""
+def encoder_fingerprint(*, encoder: str, **_: object) -> str:
+    """The fingerprint of the encoder that a step uses."""
     from mmkit.encoders import encoder as load_encoder
 
     return load_encoder(encoder).spec.fingerprint
@@ -135,7 +135,7 @@ def _encoder(context: StepContext, name: str) -> Encoder:
     from mmkit.encoders import encoder as load_encoder
 
     chosen = context.settings
-    return load_encoder(name or None, device=chosen.device, dtype=chosen.dtype, offline=chosen.offline)
+    return load_encoder(name, device=chosen.device, dtype=chosen.dtype, offline=chosen.offline)
 
 
 def _query(context: StepContext, query: str) -> Item:

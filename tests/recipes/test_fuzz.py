@@ -55,10 +55,14 @@ use = "toy.echo"
 with = { value = ["${stored}/deep"], encoder = "mini", table = "t.csv", one = "${stored}/store" }
 """
 
-WORDS = st.sampled_from(
-    ["recipe", "params", "step", "name", "id", "use", "with", "default", "choices", "help", "inputs", "table", "by", "value", "folder", "tables", "one"]
-) | st.sampled_from(
-    ["${n}", "${params.by}", "${", "$${", "../x", "/etc", "**", "*", "t.csv", "a.txt", "~", "\0", "é", "["]
+WORDS = (
+    st.sampled_from(
+        ["recipe", "params", "step", "name", "id", "use", "with", "default", "choices", "help", "inputs", "table", "by"]
+    )
+    | st.sampled_from(["value", "folder", "tables", "one", "toy.add"])
+    | st.sampled_from(
+        ["${n}", "${params.by}", "${", "$${", "../x", "/etc", "**", "*", "t.csv", "a.txt", "~", "\0", "é", "["]
+    )
 )
 TEXTS = WORDS | st.lists(WORDS, max_size=3).map("".join) | st.text(max_size=12)
 SCALARS = st.one_of(st.integers(), st.floats(), st.booleans(), TEXTS)

@@ -20,7 +20,7 @@ from recipe_toys import STEPS
 import mmkit
 from mmkit.errors import MissingExtra, UsageError
 from mmkit.recipes import Event, plan_recipe
-from mmkit.recipes.cache import Cache
+from mmkit.recipes.cache import Cache, Entry
 from mmkit.recipes.engines import engine
 from mmkit.recipes.hashing import FileHashes
 
@@ -377,6 +377,15 @@ def test_what_a_killed_run_left_is_swept_after_a_day(kitchen: Kitchen) -> None:
     assert set(statuses(kitchen.run(path)).values()) == {"cached"}
     assert cache.clear() == 4
     assert set(statuses(kitchen.run(path)).values()) == {"done"}
+
+
+def test_an_output_that_another_run_made_meanwhile_is_kept(kitchen: Kitchen) -> None:
+    cache = Cache(kitchen.settings.cache_dir / "recipes")
+    folders = [cache.new_folder("a" * 64) for _ in range(2)]
+    for folder in folders:
+        (folder / "table.arrow").write_bytes(b"t")
+    first, second = (cache.publish(Entry("a" * 64, {}, folder.name)) for folder in folders)
+    assert first == second == cache.find("a" * 64) and folders[0].exists() and not folders[1].exists()
 
 
 def test_a_damaged_cache_only_costs_time(kitchen: Kitchen) -> None:

@@ -266,6 +266,15 @@ def test_what_is_given_frees_only_a_path_that_begins_with_it(kitchen: Kitchen, t
     assert "leaves the recipe's folder" in problem(kitchen, inside, {"files": "../.."})
 
 
+def test_a_folder_whose_name_looks_like_a_pattern_is_none(kitchen: Kitchen) -> None:
+    folder = kitchen.root / "data[1]*"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    path = folder / "toy.toml"
+    path.write_text('[recipe]\nname = "toy"\n' + READ)
+    assert kitchen.load(path).steps[0].values["inputs"] == [folder / "a.txt"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 def test_links_out_of_the_recipe_are_refused_and_loops_end(kitchen: Kitchen, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("s")
