@@ -5,7 +5,9 @@ Run as a script, this file is the process that forks one victim for each step (s
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
+import io
 import os
 import shutil
 import signal
@@ -123,6 +125,13 @@ def die_at(step: int) -> None:
 
     for name in ("fsync", "replace", "unlink", "mkdir"):
         setattr(os, name, deadly(getattr(os, name)))
+    reading, writing = open, deadly(open)
+
+    def open_(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        return (writing if "w" in mode else reading)(file, mode, *arguments, **options)
+
+    # Just after it is opened for writing a file is empty: it must not yet have its final name.
+    builtins.open = io.open = open_
 
 
 def every_step(act: str, root: Path) -> int:
