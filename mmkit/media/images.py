@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -43,7 +45,7 @@ def read_image(source: Source, *, min_side: int | None = None, max_pixels: int |
     Args:
         source: a path, the bytes of a file, or an Item with a path, bytes or an (H, W, 3) uint8 array.
         min_side: the shorter side that the caller will scale down to. A JPEG is then decoded at 1/2, 1/4 or 1/8 of
-            its size where that is still at least as large, which is several times faster; others come whole.
+            its size where that is still at least as large, which is much cheaper; others come whole.
         max_pixels: the most pixels to decode; by default MMKIT_MAX_PIXELS, else 2**27.
 
     Raises:
@@ -163,7 +165,20 @@ def _load_plugins() -> None:
         # Pillow tells oddities of single files as warnings and log lines; what matters comes as an exception.
         warnings.filterwarnings("ignore", module=r"PIL\.")
         logging.getLogger("PIL").addHandler(logging.NullHandler())
+        _silence_libtiff()
         _plugins_loaded = True
+
+
+def _silence_libtiff() -> None:
+    """libtiff writes its errors to stderr past Python; Pillow raises them as well, which is enough."""
+    try:
+        library = ctypes.CDLL(import_module("PIL._imaging").__file__)
+        library.TIFFSetErrorHandler.argtypes = library.TIFFSetWarningHandler.argtypes = (ctypes.c_void_p,)
+        library.TIFFSetErrorHandler.restype = library.TIFFSetWarningHandler.restype = ctypes.c_void_p
+        library.TIFFSetErrorHandler(None)
+        library.TIFFSetWarningHandler(None)
+    except (OSError, AttributeError, TypeError):  # a Pillow without libtiff, or with one that is linked in
+        return
 
 
 def _limit(max_pixels: int | None) -> int:

@@ -77,10 +77,10 @@ def _unreadable(error: Exception, kind: str, where: str) -> BadInput:
     text = " ".join(str(error).split())
     row = re.search(r"Row #(\d+): (.*)", text)
     if row:
-        return BadInput(row[2], where=f"{where}:{row[1]}")
+        where, text = f"{where}:{row[1]}", row[2]
     if "UTF8" in text or "UTF-8" in text:
         return BadInput("is not UTF-8", where=where, mend="save the file as UTF-8")
-    return BadInput(f"is not a {kind} file that can be read ({text[:300]})", where=where)
+    return BadInput(text if row else f"is not a readable {kind} file ({text[:300]})", where=where)
 
 
 def _csv(file: BinaryIO, where: str, delimiter: str | None) -> Iterator[pa.RecordBatch]:

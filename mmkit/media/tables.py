@@ -52,7 +52,7 @@ def read_table(path: str | os.PathLike[str]) -> pa.Table:
             return pq.ParquetFile(path).read()
         return _read_arrow(Path(path))
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise BadInput(f"is not a {kind} file that can be read ({error})", where=where) from error
+        raise BadInput(f"is not a readable {kind} file ({error})", where=where) from error
 
 
 def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
@@ -83,11 +83,9 @@ def write_table(table: pa.Table, path: str | os.PathLike[str]) -> None:
 
 def _read_arrow(path: Path) -> pa.Table:
     with path.open("rb") as file:
-        magic = file.read(8)
-    if magic.startswith(b"FEA1"):
-        return feather.read_table(path)
+        magic = file.read(6)
     with pa.memory_map(os.fspath(path)) as source:
-        opened = ipc.open_file(source) if magic.startswith(b"ARROW1") else ipc.open_stream(source)
+        opened = ipc.open_file(source) if magic == b"ARROW1" else ipc.open_stream(source)
         return opened.read_all()
 
 
