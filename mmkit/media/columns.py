@@ -74,7 +74,7 @@ def _item(
     readers: Mapping[str, ReaderEntry] | None,
 ) -> Item | Failure:
     if isinstance(value, dict) and ("bytes" in value or "path" in value):
-        name = value.get("path") or name
+        name = printable(str(value.get("path") or name))
         value = value["bytes"] if value.get("bytes") is not None else value.get("path")
     if value is None or value in ("", b""):
         return Failure(name, f"column {column!r} is empty")

@@ -45,7 +45,7 @@ def expand_inputs(
     """The items that arguments name, lazily and in their order; what cannot be had is a Failure, never an exception.
 
     - a path is that file; a text file gives one text a line;
-    - a glob (``*``, ``?``, ``[...]``, ``**``) gives the media among what it matches;
+    - a glob (``*``, ``?``, ``[...]``, ``**``) gives the media, archives and, with a column, tables it matches;
     - a directory gives the media in it, sorted, hidden ones left out; texts only with ``modality="text"``;
     - ``-`` is stdin: one text a line with ``modality="text"``, else one path a line;
     - a tar archive gives its members (``archive_items``), a table its rows (``table_items``).
@@ -84,6 +84,8 @@ class _Inputs:
             elif os.path.isdir(path):
                 # With "**" the files below are matched themselves.
                 yield from () if "**" in argument else self.directory(path)
+            elif is_archive(path) or (self.column is not None and _TABLE.search(path)):
+                yield from self.named(path)
             else:
                 yield from self.found(path)
         if not matched:

@@ -258,6 +258,13 @@ def test_a_tar_gives_its_samples_with_their_metadata(name: str, mode: str, tmp_p
     assert (third.modality, third.text) == ("text", "a text alone")
 
 
+def test_a_glob_opens_archives_and_with_a_column_tables(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", SAMPLES)
+    (tmp_path / "b.csv").write_text("text\na cat\n")
+    assert names(expand_inputs([f"{tmp_path}/*"]), tmp_path / "a.tar") == ["0001.png", "x/0002.jpg", "0003.txt"]
+    assert names(expand_inputs([f"{tmp_path}/*.csv"], column="text")) == ["a cat"]
+
+
 def test_of_a_tar_only_the_wanted_modality_is_taken(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar", SAMPLES)
     texts = [item.text for item in expand_inputs([f"{tmp_path}/a.tar"], modality="text") if isinstance(item, Item)]
