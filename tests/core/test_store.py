@@ -157,6 +157,13 @@ def test_integers_and_floats_of_two_shards_are_one_column_of_floats(store: Store
     assert store.table().column("meta.n").to_pylist() == [1.0, 2.5]
 
 
+@pytest.mark.parametrize("shard_rows", [1, 2])
+def test_an_integer_too_long_for_a_float_keeps_its_digits_beside_one(store: Store, shard_rows: int) -> None:
+    add(store, list("ab"), shard_rows=shard_rows, metadata=[{"n": 2**53 + 1}, {"n": 0.5}])
+    store.compact()
+    assert [row["metadata"]["n"] for row in store.rows([0, 1])] == [2**53 + 1, 0.5]
+
+
 # ---- keys and ids
 
 
