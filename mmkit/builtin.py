@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmkit.config import DEFAULT_ENCODER
 from mmkit.hookspecs import (
     CommandEntry,
     EncoderEntry,
@@ -69,7 +70,7 @@ def mmkit_commands() -> list[CommandEntry]:
 @hookimpl
 def mmkit_steps() -> list[StepSpec]:
     steps = "mmkit.recipes.steps"
-    encoder = ParamSpec("encoder", "encoder", "", help="the encoder; the default one where empty")
+    encoder = ParamSpec("encoder", "encoder", DEFAULT_ENCODER, help="the encoder that makes the vectors")
     inputs = ParamSpec("inputs", "paths", help="files, folders or globs")
     fingerprint = f"{steps}:encoder_fingerprint"
     return [

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pluggy
 
-from mmkit.types import EmbeddingKind, Modality
+if TYPE_CHECKING:
+    from mmkit.types import EmbeddingKind, Modality
 
 __all__ = [
     "API",

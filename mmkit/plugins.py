@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import pluggy
 
+from mmkit.entry_points import installed_entry_points
 from mmkit.errors import MissingExtra, PluginError
 from mmkit.hookspecs import (
     API,
@@ -179,8 +180,8 @@ def discover(*, only: Iterable[str] | None = None, without: Iterable[str] = ()) 
     _admit(found, PluginInfo(CORE, "mmkit.builtin"), lambda: import_module("mmkit.builtin"))
     allowed = None if only is None else set(only)
     excluded = set(without)
-    for entry_point in _entry_points():
-        info = PluginInfo(entry_point.name, entry_point.value, *_distribution(entry_point))
+    for entry_point in installed_entry_points(ENTRY_POINT_GROUP):
+        info = PluginInfo(entry_point.name, entry_point.value, entry_point.distribution, entry_point.version)
         if entry_point.name in excluded or (allowed is not None and entry_point.name not in allowed):
             found.plugins.append(replace(info, status="disabled", reason="left out on request"))
         elif any(known.name == info.name for known in found.plugins):
@@ -246,20 +247,6 @@ def _admit(found: Registry, info: PluginInfo, load: Any) -> None:
                 found.origins[kind, name] = info.name
         provides[kind] = tuple(name for spec in entries for name in _names(spec))
     found.plugins.append(replace(info, provides=provides, import_ms=milliseconds))
-
-
-def _entry_points() -> list[Any]:
-    from importlib.metadata import entry_points
-
-    return sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value))
-
-
-def _distribution(entry_point: Any) -> tuple[str, str]:
-    try:
-        return entry_point.dist.name, entry_point.dist.version
-    except Exception:
-        # Damaged metadata of one distribution only costs its version in `plugins list`.
-        return "", ""
 
 
 def _split(names: str) -> list[str]:
