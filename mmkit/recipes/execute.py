@@ -16,7 +16,7 @@ from mmkit.recipes.cache import FILES, TABLE, Cache, Entry
 from mmkit.recipes.context import OnEvent, StepContext, ignore_event
 from mmkit.recipes.model import StepFolder, StepTable, StoreFolder, TableFile, rebuilt
 from mmkit.recipes.plan import PlannedStep
-from mmkit.recipes.tables import atomically, open_table, read_table, write_table
+from mmkit.recipes.tables import atomically, open_table, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -146,4 +146,8 @@ def _run(job: StepJob, cache: Cache, folder: Path, on_event: OnEvent, started: f
 
 
 def _table(path: Path, cache_root: Path) -> pa.Table:
-    return open_table(path) if path.is_relative_to(cache_root) else read_table(path)
+    if path.name == TABLE and path.is_relative_to(cache_root):
+        return open_table(path)
+    from mmkit.media import read_table
+
+    return read_table(path)

@@ -40,7 +40,7 @@ class StepFolder:
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A table to be read from ``path``: .arrow, .parquet, .csv, .tsv or .jsonl."""
+    """A table to be read from ``path``, in any format that ``mmkit.media.read_table`` knows."""
 
     path: Path
 

@@ -61,7 +61,8 @@ def _brief(value: object) -> str:
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """What to say about an unknown ``name``: the nearest valid one, else the valid ones where they are few."""
-    choices = sorted(valid)
+    # A valid name can come from the recipe too, such as that of a parameter.
+    choices = sorted(shown(choice)[1:-1] for choice in valid)
     # difflib is quadratic in the length of the text, and a recipe can hold any text.
     close = difflib.get_close_matches(name[:80], choices, n=1, cutoff=0.6)
     if close:

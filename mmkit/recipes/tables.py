@@ -10,14 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mmkit.errors import BadInput
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TABLE_SUFFIXES", "atomically", "open_table", "read_table", "write_jsonl", "write_parquet", "write_table"]
-
-TABLE_SUFFIXES: Final = (".arrow", ".csv", ".feather", ".jsonl", ".parquet", ".tsv")
+__all__ = ["atomically", "open_table", "write_jsonl", "write_parquet", "write_table"]
 
 #: Lists of fixed size wider than this are vectors: in JSON Lines they would drown what is there to be read.
 _WIDEST_LIST: Final = 16
@@ -55,37 +51,6 @@ def open_table(path: Path) -> pa.Table:
 
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).read_all()
-
-
-def read_table(path: Path) -> pa.Table:
-    """Read a table file of a user.
-
-    Raises:
-        BadInput: it is missing, damaged or not one of ``TABLE_SUFFIXES``.
-    """
-    import pyarrow as pa
-
-    suffix = path.suffix.lower()
-    try:
-        if suffix in (".csv", ".tsv"):
-            from pyarrow import csv
-
-            return csv.read_csv(path, parse_options=csv.ParseOptions(delimiter="\t" if suffix == ".tsv" else ","))
-        if suffix == ".jsonl":
-            from pyarrow import json as arrow_json
-
-            return arrow_json.read_json(path)
-        if suffix == ".parquet":
-            from pyarrow import parquet
-
-            return parquet.read_table(path)
-        if suffix in (".arrow", ".feather"):
-            from pyarrow import feather
-
-            return feather.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"the table cannot be read: {error}", where=str(path)) from error
-    raise BadInput("not a table file", where=str(path), mend=f"known: {', '.join(TABLE_SUFFIXES)}")
 
 
 def write_parquet(table: pa.Table, path: Path) -> bool:

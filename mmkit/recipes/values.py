@@ -12,7 +12,6 @@ from mmkit.hookspecs import ParamSpec
 from mmkit.recipes.model import StepFolder, StepTable, StoreFolder, TableFile
 from mmkit.recipes.paths import GivenText, PathProblem, expand, links_out, locate
 from mmkit.recipes.problems import nearest, shown
-from mmkit.recipes.tables import TABLE_SUFFIXES
 
 __all__ = ["WANTED", "Mismatch", "ValueReader"]
 
@@ -89,8 +88,10 @@ class ValueReader:
         if isinstance(value, StepFolder):
             return _folder(value)
         path = self._expand(_text("table", value), one="table")[0]
-        if path.suffix.lower() not in TABLE_SUFFIXES:
-            raise Mismatch(f"{shown(path.name)} is not a table file; Expected {', '.join(TABLE_SUFFIXES)}")
+        from mmkit.media.tables import TABLE_KINDS, table_kind
+
+        if table_kind(path) is None:
+            raise Mismatch(f"{shown(path.name)} is not a table file; Expected {', '.join(TABLE_KINDS)}")
         return TableFile(path)
 
     def store(self, value: object) -> object:

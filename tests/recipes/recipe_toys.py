@@ -44,6 +44,7 @@ def write_files(context: StepContext, table: pa.Table, folder: Path) -> pa.Table
     (folder / "inner.txt").write_text(str(table.num_rows))
     path = context.artefact("deep/down/note.txt")
     path.write_text("note")
+    context.artefact("rows.csv").write_text("n\n0\n2\n")
     return pa.table({"path": [str(path)]})
 
 

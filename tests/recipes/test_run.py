@@ -239,11 +239,13 @@ def test_files_of_a_step_reach_the_next_step_and_the_output_folder(kitchen: Kitc
         '[[step]]\nid = "w"\nuse = "toy.write"\nwith = { table = "${n}" }\n'
         '[[step]]\nid = "f"\nuse = "toy.folder"\nwith = { folder = "${w}" }\n'
         '[[step]]\nid = "g"\nuse = "toy.folder"\nwith = { folder = "${w}/made" }\n'
+        '[[step]]\nid = "t"\nuse = "toy.even"\nwith = { table = "${w}/rows.csv" }\n'
     )
     for _ in range(2):
         result = kitchen.run(kitchen.steps(body))
-        assert result.tables["f"]["name"].to_pylist() == ["deep/down/note.txt", "made/inner.txt"]
+        assert result.tables["f"]["name"].to_pylist() == ["deep/down/note.txt", "made/inner.txt", "rows.csv"]
         assert result.tables["g"]["name"].to_pylist() == ["inner.txt"]
+        assert result.tables["t"]["n"].to_pylist() == [0, 2]
         assert (kitchen.root / "out" / "w" / "made" / "inner.txt").read_text() == "3"
         assert Path(result.tables["w"]["path"][0].as_py()).read_text() == "note"
     fewer = body.replace("count = 3", "count = 2")
@@ -281,7 +283,7 @@ def test_table_files_of_every_kind_are_read(kitchen: Kitchen) -> None:
     assert all(result.tables[suffix]["n"].to_pylist() == [0, 2] for suffix in suffixes)
     (kitchen.root / "t.parquet").write_bytes(b"PAR1 no")
     broken = kitchen.run(kitchen.steps(step.format("parquet")))
-    assert broken.exit_code == 1 and "the table cannot be read" in str(broken.errors[0])
+    assert broken.exit_code == 1 and "is not a readable parquet file" in str(broken.errors[0])
 
 
 def test_json_lines_leave_vectors_out_and_are_strict(kitchen: Kitchen) -> None:
