@@ -113,8 +113,7 @@ def _column(name: str, values: list[Any]) -> tuple[pa.Field, pa.Array]:
 def _scalar_type(values: list[Any]) -> pa.DataType | None:
     kinds = {type(value) for value in values if value is not None}
     if kinds == {int, float}:
-        exact = all(abs(value) <= _EXACT_IN_DOUBLE for value in values if type(value) is int)
-        return pa.float64() if exact else None
+        return pa.float64()  # Arrow itself refuses an integer that a double cannot hold exactly
     if len(kinds) != 1:
         return None
     kind = kinds.pop()
