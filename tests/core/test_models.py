@@ -119,7 +119,7 @@ def test_an_empty_card_is_told_everything_it_lacks_at_once():
 def test_a_wrong_card_says_what_is_wrong(old, new, complaint):
     text = CARD.format(digest="0" * 64)
     assert old in text
-    with pytest.raises(PluginError, match="card.toml") as caught:
+    with pytest.raises(PluginError, match=r"card\.toml") as caught:
         parse_card(text.replace(old, new), where="card.toml")
     assert complaint in str(caught.value)
 
@@ -148,7 +148,7 @@ def test_a_bundled_model_resolves_beside_its_card(shipped, offline):
 
 def test_a_bundled_model_with_a_lost_file_is_unavailable(shipped, offline):
     (shipped / "model.safetensors").unlink()
-    with pytest.raises(ModelUnavailable, match="model.safetensors is missing"):
+    with pytest.raises(ModelUnavailable, match=r"model\.safetensors is missing"):
         models.resolve("tiny", settings=offline)
 
 

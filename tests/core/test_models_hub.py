@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -26,7 +27,8 @@ started = time.perf_counter()
 verb, name, files = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 try:
     if verb == "pull":
-        found = models.pull(name, settings=settings(), files=files, progress=lambda done, total: seen.append([done, total]))
+        note = lambda done, total: seen.append([done, total])
+        found = models.pull(name, settings=settings(), files=files, progress=note)
     else:
         found = models.resolve(name, settings=settings(), files=files)
     out = {"files": [str(p.relative_to(found.path)) for p in found.files], "path": str(found.path),
@@ -40,8 +42,8 @@ print(json.dumps({**out, "progress": seen, "seconds": time.perf_counter() - star
 class FakeHub(BaseHTTPRequestHandler):
     """Answers what huggingface_hub asks for one repository, org/name."""
 
-    files: dict[str, bytes] = {}
-    asked: list[str] = []
+    files: ClassVar[dict[str, bytes]] = {}
+    asked: ClassVar[list[str]] = []
 
     def log_message(self, *args: object) -> None:
         pass
