@@ -101,18 +101,18 @@ class Query:
             raise not_finite("queries", int(longest.argmax()))
         self.lengths = lengths_of(self.exact)
         self.single = self.exact.astype(np.float32)
+        self.single_shift = self.shift(self.single)
         self.dim = int(exact.shape[1])
 
     def __len__(self) -> int:
         return len(self.exact)
 
-    def slack(self, precision: Precision, geometry: Geometry, rounded: NDArray[np.floating[Any]]) -> NDArray[Any]:
-        """(Q,) absolute bound on ``|low - t|`` over a block.
+    def shift(self, rounded: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """(Q,) how far rounding moved the queries; rounded is (Q, D) as they are multiplied."""
+        return lengths_of(self.exact - rounded)
 
-        Args:
-            rounded: (Q, D) the queries as they are multiplied.
-        """
-        shift = np.sqrt(np.square(self.exact - rounded).sum(axis=1))
+    def slack(self, precision: Precision, geometry: Geometry, shift: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(Q,) absolute bound on ``|low - t|`` over a block, for queries that rounding moved by shift."""
         reach = self.lengths + shift
         radius = geometry.radius
         slack = radius * (shift + reach * (precision.inputs + self.dim * 2.0**-23 + geometry.deviation))

@@ -27,6 +27,7 @@ __all__ = ["MEASURES", "ExactIndex", "name_matches", "search_blocks", "search_ex
 #: Multiply-adds under which importing torch costs more than it saves.
 _SMALL: Final = 200_000_000
 _CPU_ROWS: Final = 4096
+_BF16_ROWS: Final = 16384
 _GPU_ROWS: Final = 65536
 _PAIRS_AT_ONCE: Final = 4096
 MEASURES: Final = ("cosine", "dot", "euclidean")
@@ -58,9 +59,26 @@ class _Search:
         self._score_all(block, active)
 
     def _score(self, block: Block, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        """Score pairs in float64, after float32 dropped those that cannot be among the best."""
+        query, k = self.query, self.best.k
+        low = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), _PAIRS_AT_ONCE):
             part = slice(start, start + _PAIRS_AT_ONCE)
-            scores = self.query.scores(queries[part], block.doubles(rows[part]))
+            np.einsum("pd,pd->p", query.single[queries[part]], block.singles(rows[part]), out=low[part])
+        if query.measure == "euclidean":
+            low -= (np.square(block.geometry.lengths[rows]) / 2).astype(np.float32)
+        slack = query.slack(FLOAT32, block.geometry, query.single_shift)
+        needed = query.needed(self.best.floor)
+        plenty = np.flatnonzero(np.bincount(queries, minlength=len(query)) >= k)
+        if len(plenty):
+            order = np.lexsort((-low, queries))
+            kth = low[order[np.searchsorted(queries[order], plenty) + k - 1]].astype(np.float64)
+            needed[plenty] = np.maximum(needed[plenty], query.known(kth, slack[plenty], FLOAT32))
+        keep = low >= query.cut(needed, slack, FLOAT32)[queries]
+        queries, rows = queries[keep], rows[keep]
+        for start in range(0, len(rows), _PAIRS_AT_ONCE):
+            part = slice(start, start + _PAIRS_AT_ONCE)
+            scores = query.scores(queries[part], block.doubles(rows[part]))
             self.best.offer_pairs(queries[part], block.first + rows[part], scores)
 
     def _score_all(self, block: Block, active: NDArray[np.int64]) -> None:
@@ -266,7 +284,8 @@ def _checked_k(k: int, total: int | None) -> int:
 
 def _precision(device: str, arithmetic: Arithmetic) -> Precision | None:
     """The filter's format through torch; None means float32 through numpy."""
-    if arithmetic == "bf16" or (arithmetic == "auto" and (device != "cpu" or has_fast_bf16())):
+    # An accelerator multiplies float32 fast enough that listing fewer candidates matters more than the format.
+    if arithmetic == "bf16" or (arithmetic == "auto" and device == "cpu" and has_fast_bf16()):
         return BF16
     return None if device == "cpu" else FLOAT32
 
@@ -280,7 +299,7 @@ def _numbers(vectors: Any) -> int:
 
 
 def _rows_at_once(device: str) -> int:
-    return _CPU_ROWS if device == "cpu" else _GPU_ROWS
+    return _BF16_ROWS if device == "cpu" else _GPU_ROWS
 
 
 def _on_host(vectors: Any) -> NDArray[Any]:

@@ -52,11 +52,14 @@ class Block:
         index = rows if isinstance(rows, slice) else rows.tolist()
         return np.asarray(self.raw[index].double().cpu().numpy(), np.float64)
 
-    def singles(self) -> NDArray[np.float32]:
-        """(n, D) float32 rows as they are multiplied."""
-        raw = self.raw if isinstance(self.raw, np.ndarray) else self.raw.float().cpu().numpy()
+    def singles(self, rows: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float32]:
+        """(P, D) some float32 rows as they are multiplied."""
+        if isinstance(self.raw, np.ndarray):
+            raw = self.raw[rows]
+        else:
+            raw = self.raw[rows if isinstance(rows, slice) else rows.tolist()].float().cpu().numpy()
         if self.geometry.rescale:
-            lengths = self.geometry.lengths
+            lengths = self.geometry.lengths[rows]
             return np.asarray(raw / np.where(lengths > 0, lengths, 1.0)[:, None], np.float32)
         return np.asarray(raw, np.float32)
 
@@ -113,7 +116,7 @@ class NumpyFilter:
         low = query.single[active] @ block.singles().T
         if query.measure == "euclidean":
             low -= (np.square(block.geometry.lengths) / 2).astype(np.float32)
-        slack = query.slack(FLOAT32, block.geometry, query.single)
+        slack = query.slack(FLOAT32, block.geometry, query.single_shift)
         needed = query.needed(floor)[active]
         if not full and len(block) >= k:
             kth = np.partition(low, len(block) - k, axis=1)[:, len(block) - k].astype(np.float64)
@@ -134,7 +137,7 @@ class TorchFilter:
         self.query, self.precision, self.device = query, precision, torch.device(device)
         self.dtype = torch.bfloat16 if precision is BF16 else torch.float32
         multiplied = torch.from_numpy(query.single).to(self.device, self.dtype)
-        self.rounded = multiplied.double().cpu().numpy()
+        self.shift = query.shift(multiplied.double().cpu().numpy())
         self.columns = multiplied.T.contiguous()
 
     def survivors(
@@ -155,7 +158,7 @@ class TorchFilter:
         low[len(block) :] = -torch.inf
         grouped = low.view(-1, _GROUP, count)
         best = grouped.amax(dim=1).float().T.contiguous()  # (q, groups)
-        slack = query.slack(precision, block.geometry, self.rounded)
+        slack = query.slack(precision, block.geometry, self.shift)
         needed = query.needed(floor)[active]
         if not full and len(block) >= k:
             # The k best of any distinct rows bound the k-th best from below: group maxima where there are plenty.

@@ -152,7 +152,7 @@ def test_every_low_precision_product_stays_within_its_bound(kind: str, scorer: A
         low = (block.prepared @ narrow.columns).float().T.double().numpy()[:, : len(gallery)]
         if scorer == "euclidean":
             low = low - np.square(block.geometry.lengths) / 2
-        slack = query.slack(precision, block.geometry, narrow.rounded)
+        slack = query.slack(precision, block.geometry, narrow.shift)
         output = 0.0 if scorer == "euclidean" else precision.output
         assert (np.abs(low - exact) <= slack[:, None] + output * np.abs(low)).all()
 
