@@ -158,6 +158,9 @@ class _StepChecker:
                 place = path if "with" in self._table(draft.path) else (*draft.path, "use")
                 what = f"{draft.spec.name} needs '{name}', {WANTED.get(spec.kind, 'a value')}"
                 self.problems.append(self.document.problem(place, what))
+            elif isinstance(spec.default, (list, tuple)) and not spec.default:
+                # A recipe may not write an empty list of paths, but a step may do without any.
+                values[name] = []
             else:
                 values[name] = self.value(spec, spec.default, (*draft.path, "use"))
         self.check_stores(draft, values)

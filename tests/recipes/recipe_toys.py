@@ -121,6 +121,6 @@ _SPECS = (
         ),
         fingerprint="recipe_toys:echo_fingerprint",
     ),
-    StepSpec("toy.switch", "recipe_toys:echo", "", (ParamSpec("on", "bool", False),)),
+    StepSpec("toy.switch", "recipe_toys:echo", "", (ParamSpec("on", "bool", False), ParamSpec("extra", "paths", ()))),
 )
 STEPS = {spec.name: spec for spec in _SPECS}

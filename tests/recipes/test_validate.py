@@ -303,6 +303,12 @@ def test_tables_folders_and_stores_become_what_stands_for_them(kitchen: Kitchen)
     assert second.values == {"folder": StepFolder("w", "made")} and second.needs == ("w",)
 
 
+def test_a_step_may_do_without_paths_where_its_default_is_none_of_them(kitchen: Kitchen) -> None:
+    step = '[[step]]\nid = "s"\nuse = "toy.switch"\n'
+    assert kitchen.load(kitchen.steps(step)).steps[0].values == {"on": False, "extra": []}
+    assert "but received an empty list" in problem(kitchen, step + "with.extra = []")
+
+
 def test_two_steps_may_not_write_one_given_folder(kitchen: Kitchen) -> None:
     (kitchen.root / "t.csv").write_text("n\n1\n")
     step = '[[step]]\nid = "{}"\nuse = "toy.write"\nwith = {{ table = "t.csv", folder = "${{params.to}}" }}\n'
