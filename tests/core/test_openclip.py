@@ -259,6 +259,21 @@ def test_a_folder_brings_its_own_tokenizer(open_clip, settings, tmp_path):
     assert openclip.load(f"local-dir:{tmp_path}", settings=settings).spec.fingerprint != found.spec.fingerprint
 
 
+def test_the_code_that_a_tokenizer_brings_is_never_run(open_clip, settings, tiny, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny, folder)
+    (folder / "tiny.safetensors").rename(folder / "open_clip_model.safetensors")
+    text = {**TINY["text_cfg"], "hf_tokenizer_name": "org/evil", "tokenizer_kwargs": {"trust_remote_code": True}}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": {**TINY, "text_cfg": text}}))
+    evil = {"tokenizer_class": "EvilTokenizer", "auto_map": {"AutoTokenizer": ["evil.EvilTokenizer", None]}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(evil))
+    (folder / "evil.py").write_text(f"import os\nos.mkdir({str(tmp_path / 'exploded')!r})\nclass EvilTokenizer: pass\n")
+    with pytest.raises(ModelUnavailable, match="its tokenizer") as caught:
+        openclip.load(f"local-dir:{folder}", settings=settings)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "exploded").exists()
+
+
 def test_a_tag_brings_its_preprocessing_and_activation(open_clip, encoder, tiny, settings, tmp_path, monkeypatch):
     tag = {
         "hf_hub": "org/tiny/",
