@@ -19,7 +19,7 @@ _FALSE: Final = frozenset({"", "0", "false", "no", "off"})
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How mmkit runs; every field can be set in ``config.toml`` or as ``MMKIT_<FIELD>``.
+    """How mmkit runs; every field can be set in ``config.toml`` or as ``MMKIT_<FIELD>`` (empty: not set).
 
     Attributes:
         encoder: the encoder used when none is named.
@@ -72,7 +72,7 @@ def settings(**overrides: object) -> Settings:
         values[name] = _convert(name, value, where=str(path))
     for known in fields(Settings):
         variable = f"MMKIT_{known.name.upper()}"
-        if (text := os.environ.get(variable)) is not None:
+        if text := os.environ.get(variable):
             values[known.name] = _convert(known.name, text, where=variable)
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in _TRUE:
         values["offline"] = True

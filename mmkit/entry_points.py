@@ -47,14 +47,14 @@ def installed_entry_points(group: str) -> list[EntryPoint]:
             continue
         for name in names:
             distribution, _, rest = name.rpartition(".")[0].partition("-")
-            if distribution in found:
+            if distribution.lower() in found:
                 continue
             try:
                 lines = Path(folder, name, "entry_points.txt").read_text("utf-8")
             except (OSError, UnicodeDecodeError):
                 continue
             version = rest.partition("-")[0]
-            found[distribution] = [
+            found[distribution.lower()] = [
                 EntryPoint(point, module, distribution.replace("_", "-"), version)
                 for point, module in _section(lines, group)
             ]

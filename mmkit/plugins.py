@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
@@ -46,6 +48,7 @@ CORE: Final = "core"
 _TARGET: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
 _CARD: Final = re.compile(r"[A-Za-z_][\w.]*:[^:]+\.toml\Z")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+_SUFFIX: Final = re.compile(r"\.[a-z0-9][a-z0-9._-]*\Z")
 
 #: hook name -> the type of the specs it returns; the part after ``mmkit_`` is the Registry's field.
 _HOOKS: Final[Mapping[str, type]] = {
@@ -110,11 +113,14 @@ def collect_specs(plugin: object) -> dict[str, list[Any]]:
         kind -> specs, in the plugin's order.
 
     Raises:
-        PluginError: another api version, an unknown hook, a spec of the wrong type or with a malformed name.
+        PluginError: another api version, an unknown hook or one without its mark, a spec of the wrong type or with a
+            malformed field.
     """
     stated = getattr(plugin, "api", API)
     if stated != API:
         raise PluginError(f"it speaks api {stated!r}, and this mmkit speaks api {API}")
+    if unmarked := [name for name in _HOOKS if not _is_marked(getattr(plugin, name, None))]:
+        raise PluginError(f"its {unmarked[0]} lacks the mark @hookimpl, so nobody would call it")
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     manager.register(plugin)
@@ -138,15 +144,28 @@ def collect_specs(plugin: object) -> dict[str, list[Any]]:
     return specs
 
 
+def _is_marked(hook: object) -> bool:
+    return hook is None or hasattr(hook, f"{PROJECT}_impl")
+
+
 def _check_spec(spec: Any) -> None:
+    kind, form = type(spec).__name__, _SUFFIX if isinstance(spec, ReaderEntry) else _NAME
     for name in _names(spec):
-        if not isinstance(name, str) or not _NAME.match(name.lstrip(".")):
-            raise PluginError(f"the name {name!r} of a {type(spec).__name__} is malformed (lower case, digits, . _ -)")
+        if not _fits(name, form):
+            raise PluginError(f"the name {name!r} of a {kind} is malformed (lower case, digits, . _ -)")
+    # These are shown without the plugin's code being asked: one that is no text would spoil every listing.
+    for label in ("summary", "panel", "task"):
+        if not isinstance(text := getattr(spec, label, ""), str):
+            raise PluginError(f"Expected a text for the {label} of a {kind}, but received {text!r}")
     if isinstance(spec, ModelEntry):
-        if not _CARD.match(spec.card):
+        if not _fits(spec.card, _CARD):
             raise PluginError(f"the card {spec.card!r} is not of the form 'package:path/to/card.toml'")
-    elif not _TARGET.match(spec.target):
+    elif not _fits(spec.target, _TARGET):
         raise PluginError(f"the target {spec.target!r} is not of the form 'module:attribute'")
+
+
+def _fits(text: object, form: re.Pattern[str]) -> bool:
+    return isinstance(text, str) and form.match(text) is not None
 
 
 def _names(spec: Any) -> tuple[str, ...]:
@@ -219,7 +238,7 @@ def load_target(target: str, *, extra: str | None = None, feature: str = "") -> 
         if extra is not None and error.name is not None and not module_name.startswith(error.name):
             raise MissingExtra(error.name, extra=extra, feature=feature or target) from error
         raise PluginError(f"cannot import {target}: {_brief(error)}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(f"cannot import {target}: {_brief(error)}") from error
     return value
 
@@ -227,9 +246,11 @@ def load_target(target: str, *, extra: str | None = None, feature: str = "") -> 
 def _admit(found: Registry, info: PluginInfo, load: Any) -> None:
     started = time.perf_counter()
     try:
-        plugin = load()
-        milliseconds = (time.perf_counter() - started) * 1e3
-        specs = collect_specs(plugin)
+        # stdout carries results only, whatever a plugin prints while it loads.
+        with redirect_stdout(sys.stderr):
+            plugin = load()
+            milliseconds = (time.perf_counter() - started) * 1e3
+            specs = collect_specs(plugin)
         check_distinct(found, specs)
     except PluginError as error:
         found.plugins.append(replace(info, status="skipped", reason=str(error)))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from mmkit import __version__
 from mmkit.errors import PluginError
@@ -31,6 +31,8 @@ COMPLETION_VARIABLE: Final = "_MMKIT_COMPLETE"
 class LazyGroup(TyperGroup):
     """A group whose commands are the registry's; a command's module is imported when it is called."""
 
+    _listing = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(registry().commands)
 
@@ -40,7 +42,17 @@ class LazyGroup(TyperGroup):
             # The parser offers near names from here, and only then.
             self.commands = dict.fromkeys(registry().commands)  # type: ignore[assignment]
             return None
+        if self._listing:
+            return TyperCommand(cmd_name, short_help=entry.summary)
         return _as_command(load_target(entry.target), cmd_name)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The verbs that fit, from their specs: none is imported for it, so one that is broken hides no other."""
+        self._listing = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self._listing = False
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         panels: dict[str, list[tuple[str, str]]] = {}

@@ -89,8 +89,10 @@ def _extras() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from mmkit.models import model_cards, verify
+    from mmkit.models import broken_cards, model_cards, verify
 
+    for name, error in broken_cards().items():
+        yield Finding("broken", f"model {name}", str(error))
     for name, card in model_cards().items():
         problems = verify(card)
         yield Finding("broken" if problems else "ok", f"model {name}", "; ".join(problems) or "weights match its card")

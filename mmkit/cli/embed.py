@@ -73,9 +73,9 @@ def embed(
       mmkit embed -t "a cup of coffee" -t "a dog" --json
       mmkit embed captions.txt --modality text -o captions.parquet
     """
+    from mmkit.cli.inputs import text_item
     from mmkit.encoders import encoder as load_encoder
     from mmkit.pipeline.sources import items_from
-    from mmkit.types import Item
 
     if not inputs and not text:
         raise UsageError("embed needs inputs", mend='for example: mmkit embed photos/*.jpg, or mmkit embed -t "a dog"')
@@ -83,7 +83,7 @@ def embed(
     loaded = load_encoder(chosen.encoder, device=chosen.device, dtype=chosen.dtype, offline=chosen.offline)
 
     def items() -> Iterator[Item | Failure]:
-        yield from (Item.from_text(line) for line in text or [])
+        yield from map(text_item, text or [])
         if inputs:
             yield from items_from(inputs, modality=modality_named(modality), column=column)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,11 +14,20 @@ __all__ = ["main", "run"]
 
 def main() -> int:
     """The console script."""
+    if sys.stdout is None:
+        # Closed by the caller, who wants no results.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding lacks is shown escaped and stops nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         code = _broken_pipe()
+    except OSError as error:
+        _discard_stdout()
+        code = _fail(f"the results cannot be written to stdout: {error.strerror or error}", EXIT_ERROR)
     return code
 
 
@@ -37,14 +47,17 @@ def run(arguments: Sequence[str]) -> int:
         return _fail("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
         return _broken_pipe()
-    except MmkitError as error:
-        if debug:
-            raise
-        return _fail(str(error), error.exit_code)
+    except SystemExit as stop:
+        # A plugin's command may end the way that scripts do.
+        if stop.code is None or isinstance(stop.code, int):
+            return stop.code or EXIT_OK
+        return _fail(str(stop.code), EXIT_ERROR)
     except Exception as error:
         if debug:
-            raise
-        return _unforeseen(error)
+            import traceback
+
+            traceback.print_exc()
+        return _fail(str(error), error.exit_code) if isinstance(error, MmkitError) else _unforeseen(error)
 
 
 def _take_global_flags(arguments: list[str]) -> tuple[list[str], bool]:
@@ -107,6 +120,10 @@ def _fail(message: str, code: int) -> int:
 
 
 def _broken_pipe() -> int:
-    # What is still buffered has no reader; without this the interpreter would complain while it exits.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _discard_stdout()
     return EXIT_PIPE
+
+
+def _discard_stdout() -> None:
+    # What is still buffered can go nowhere; without this the interpreter would complain while it exits.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

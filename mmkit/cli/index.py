@@ -113,6 +113,9 @@ def add(
         emit(f"{store}: {len(opened)} rows ({report.added} added, {report.unchanged} already there{rate})")
     if not len(opened) and not report.failures:
         note("nothing to index was found in the inputs")
+    if not report.failures and failures is None:
+        # The list of an earlier run, whose failures are mended now.
+        (store / "failures.jsonl").unlink(missing_ok=True)
     return finish(report.failures, failures or store / "failures.jsonl")
 
 
@@ -182,10 +185,11 @@ def remove(
     opened = Store.open(store)
     removed, unknown = 0, []
     for name in ids:
-        if any(mark in name for mark in "*?["):
-            count = opened.remove(glob=name)
-        else:
-            count = opened.remove(ids=[name]) or opened.remove(ids=[os.path.abspath(name)])
+        whole = os.path.abspath(name)
+        # A file whose very name looks like a pattern is that file.
+        count = opened.remove(ids=[name]) or opened.remove(ids=[whole])
+        if not count and any(mark in name for mark in "*?["):
+            count = opened.remove(glob=name) or opened.remove(glob=whole)
         removed += count
         if not count:
             unknown.append(name)

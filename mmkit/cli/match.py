@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +25,7 @@ from mmkit.cli.options import (
     modality_named,
     new_app,
 )
-from mmkit.cli.output import emit, emit_json, finish, shown_path
+from mmkit.cli.output import emit, emit_json, finish, note, shown_path
 from mmkit.errors import SpaceMismatch, UsageError
 
 if TYPE_CHECKING:
@@ -84,8 +85,6 @@ def match(
       mmkit match left.mm --in right.mm --one-to-one --threshold 0.8
       mmkit match "a dog" --in ~/Pictures
     """
-    import os
-
     from mmkit.pipeline.search import hits_of, search_one_to_one, search_store
     from mmkit.types import Item
 
@@ -93,6 +92,8 @@ def match(
         raise UsageError("match needs a gallery", where="--in", mend="give a store or a folder: --in photos.mm")
     if contact_sheet is not None and contact_sheet.exists() and not overwrite:
         raise UsageError("is there already", where=str(contact_sheet), mend="give --overwrite to replace it")
+    if threshold is not None and math.isnan(threshold):
+        raise UsageError("Expected a number, but received nan", where="--threshold")
     chosen = chosen_settings(encoder=encoder, device=device, dtype=dtype, offline=offline)
     failed: list[Failure] = []
     store = _gallery(gallery, chosen, encoder, failed, strict)
@@ -133,6 +134,9 @@ def _gallery(name: str, chosen: Settings, encoder: str | None, failures: list[Fa
     if (Path(name) / "manifest.json").exists():
         store = Store.open(name)
         if encoder is not None and encoder != store.spec_fields.encoder:
+            from mmkit.encoders.registry import encoder_entry
+
+            encoder_entry(encoder)
             raise SpaceMismatch(
                 f"the store was made with {store.spec_fields.encoder}, and --encoder says {encoder}", where=name
             )
@@ -181,25 +185,28 @@ def _queries(
     """Names, vectors and items of the queries that can be read."""
     from mmkit.pipeline.embedding import embed_items
     from mmkit.store import Store as StoreClass
+    from mmkit.types import Item
 
     lines = _lines(arguments, file)
     if not lines:
         raise UsageError("match needs a query", mend='for example: mmkit match "a cup of coffee" --in STORE')
-    if len(lines) == 1 and modality is None and (Path(lines[0]) / "manifest.json").exists():
+    if len(lines) == 1 and modality is None and _is_file(Path(lines[0]) / "manifest.json"):
         vectors = StoreClass.open(lines[0]).vectors()
         return list(vectors.ids), vectors, []
     items = [_item(line, modality) for line in lines]
     encoder = _encoder_for(store, chosen)
     embeddings = embed_items(encoder, items, chosen=chosen, failures=failures)
     kept = list(embeddings.ids)
-    by_id = {item.id: item for item in items}
+    by_id = {item.id: item for item in items if isinstance(item, Item)}
     return kept, embeddings, [by_id[name] for name in kept]
 
 
 def _lines(arguments: Sequence[str], file: Path | None) -> list[str]:
+    from mmkit.cli.inputs import stdin_lines
+
     lines: list[str] = []
     for argument in arguments:
-        lines += [line.rstrip("\n") for line in sys.stdin] if argument == "-" else [argument]
+        lines += stdin_lines() if argument == "-" else [argument]
     if file is not None:
         from mmkit.media.text import read_lines
 
@@ -207,20 +214,22 @@ def _lines(arguments: Sequence[str], file: Path | None) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
-def _item(line: str, modality: str | None) -> Item:
-    from mmkit.media.detect import detect_modality
+def _item(line: str, modality: str | None) -> Item | Failure:
+    from mmkit.cli.inputs import text_item
+    from mmkit.media.detect import detect_modality, suffix_modality
+    from mmkit.media.source import printable
     from mmkit.types import Item
 
     kind = modality_named(modality)
-    if kind == "text":
-        return Item.from_text(line)
     path = Path(line)
-    if kind is None and not _is_file(path):
-        return Item.from_text(line)
+    if kind == "text" or (kind is None and not _is_file(path)):
+        if kind is None and " " not in line and suffix_modality(line) is not None:
+            note(f"no file is called {printable(line)}, so it is taken for a text")
+        return text_item(line)
     found = kind or detect_modality(path)
     if found is None:
-        raise UsageError("cannot tell what kind of file this is", where=line, mend="give --modality")
-    return Item.from_path(path, found)
+        raise UsageError("cannot tell what kind of file this is", where=printable(line), mend="give --modality")
+    return Item.from_path(path, found, id=printable(line))
 
 
 def _is_file(path: Path) -> bool:

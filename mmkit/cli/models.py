@@ -26,7 +26,7 @@ def list_command(json: JsonOption = False) -> None:
     Example:
       mmkit models list
     """
-    from mmkit.models import model_cards
+    from mmkit.models import broken_cards, model_cards
 
     rows = [["model", "task", "source", "licence", "use", "size"]]
     for name, card in model_cards().items():
@@ -49,6 +49,8 @@ def list_command(json: JsonOption = False) -> None:
         rows.append([f"{name}:…", "encoder", "hub or local", "each model's own", "", ""])
     if not json:
         table(rows)
+    for error in broken_cards().values():
+        note(f"warning: {error}")
 
 
 @app.command()
@@ -119,18 +121,20 @@ def verify(
     Example:
       mmkit models verify mini
     """
-    from mmkit.models import model_card, model_cards
+    from mmkit.models import broken_cards, model_card, model_cards
     from mmkit.models import verify as problems_of
 
     code = EXIT_OK
-    for name in names or list(model_cards()):
-        problems = problems_of(model_card(name))
+    wanted = names or [*model_cards(), *broken_cards()]
+    for name in wanted:
+        broken = broken_cards().get(name)
+        problems = [str(broken)] if broken else problems_of(model_card(name))
         if json:
             emit_json({"name": name, "problems": problems})
         else:
             emit(f"{name}: " + ("; ".join(problems) or "weights match its card"))
         code = EXIT_ERROR if problems else code
-    if not names and not model_cards():
+    if not wanted:
         note("no model ships with what is installed")
     return code
 

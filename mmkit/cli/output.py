@@ -24,7 +24,8 @@ def emit(text: str) -> None:
 
 def emit_json(record: Mapping[str, Any]) -> None:
     """One JSON object on a line of its own; numbers that JSON lacks become null."""
-    sys.stdout.write(json.dumps(_plain(record), ensure_ascii=False, allow_nan=False) + "\n")
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(_plain(record), ensure_ascii=not utf8, allow_nan=False) + "\n")
 
 
 def note(text: str) -> None:
@@ -56,7 +57,7 @@ def finish(failures: Sequence[Failure], file: Path) -> int:
         for failure in failures:
             out.write(json.dumps({"id": failure.id, "reason": failure.reason}, ensure_ascii=False) + "\n")
     for failure in failures[:_SHOWN_FAILURES]:
-        note(f"failed: {failure.id}: {failure.reason}")
+        note(f"failed: {shown_path(failure.id)}: {failure.reason}")
     more = f"; {len(failures) - _SHOWN_FAILURES} more" if len(failures) > _SHOWN_FAILURES else ""
     note(f"{len(failures)} of the inputs failed{more}; all are listed in {file}")
     return EXIT_PARTIAL

@@ -48,10 +48,12 @@ def _record(info: PluginInfo) -> dict[str, object]:
 
 
 def _found(name: str) -> PluginInfo:
-    known = {info.name: info for info in registry().plugins}
-    if name not in known:
-        raise PluginError(f"no plugin is called {name!r}", mend=f"installed: {', '.join(known)}")
-    return known[name]
+    plugins = registry().plugins
+    found = next((info for info in plugins if info.name == name), None)
+    if found is None:
+        installed = ", ".join(dict.fromkeys(info.name for info in plugins))
+        raise PluginError(f"no plugin is called {name!r}", mend=f"installed: {installed}")
+    return found
 
 
 @app.command("info")

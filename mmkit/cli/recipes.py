@@ -10,7 +10,7 @@ import typer
 
 from mmkit.cli.options import JsonOption, new_app
 from mmkit.cli.output import emit, emit_json, note, table
-from mmkit.errors import EXIT_OK, EXIT_USAGE, RecipeError
+from mmkit.errors import EXIT_OK, EXIT_USAGE, RecipeError, UsageError
 
 app = new_app("List, show and check recipes.")
 
@@ -32,6 +32,8 @@ def list_command(
     """
     from mmkit.recipes import list_recipes
 
+    if missing := [folder for folder in folders or () if not folder.is_dir()]:
+        raise UsageError("there is no such folder", where=str(missing[0]))
     found = list_recipes(folders or [Path(), Path("recipes")])
     if json:
         for recipe in found:

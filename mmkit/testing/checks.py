@@ -13,7 +13,7 @@ from mmkit.encoders import encoder as load_encoder
 from mmkit.errors import PluginError
 from mmkit.hookspecs import API, PARAM_KINDS, StepSpec
 from mmkit.plugins import PluginInfo, load_target, registry
-from mmkit.testing.encoders import check_encoder
+from mmkit.testing.encoders import check_encoder, no_network
 from mmkit.testing.result import CheckResult, attempt
 
 __all__ = [
@@ -83,7 +83,10 @@ def check_discovery(info: PluginInfo) -> list[CheckResult]:
             )
             if probe.returncode:
                 return probe.stderr.strip().splitlines()[-1]
-            first, *names = probe.stdout.split()
+            *printed, line = probe.stdout.splitlines()
+            if printed:
+                return f"its module prints {printed[0]!r} at import; stdout carries results only"
+            first, *names = line.split()
             milliseconds, loaded = min(milliseconds, float(first)), set(names)
         if heavy := sorted(loaded & set(_HEAVY)):
             return f"its module imports {', '.join(heavy)} at discovery; name the code in a spec instead"
@@ -140,7 +143,11 @@ def check_commands(info: PluginInfo) -> list[CheckResult]:
                 return f"mmkit {name} --help ends with code {done.returncode}"
             if any(line.rpartition("|")[2].strip() == "torch" for line in done.stderr.splitlines()):
                 return f"mmkit {name} --help imports torch"
-            return None if "Usage:" in done.stdout else f"mmkit {name} --help prints no usage"
+            if "Usage:" not in done.stdout:
+                return f"mmkit {name} --help prints no usage"
+            # The help of a group lists its commands; their own help has the examples.
+            shown = "Example" in done.stdout or "Commands:" in done.stdout
+            return None if shown else f"mmkit {name} --help shows no example"
 
         results.append(attempt(f"command {name}: --help works and is light", helps))
     return results
@@ -154,7 +161,8 @@ def check_encoders(info: PluginInfo, *, also: Iterable[str] = ()) -> list[CheckR
         loaded: list[Any] = []
 
         def loads(name: str = name, loaded: list[Any] = loaded) -> None:
-            loaded.append(load_encoder(name, offline=True))
+            with no_network():
+                loaded.append(load_encoder(name, offline=True))
 
         results.append(attempt(f"encoder {name}: loads offline", loads))
         if loaded:

@@ -9,7 +9,7 @@ from typing import Final
 
 from mmkit import __version__
 from mmkit.errors import UsageError
-from mmkit.plugins import registry
+from mmkit.plugins import CORE, registry
 
 __all__ = ["write_plugin"]
 
@@ -29,6 +29,8 @@ def write_plugin(name: str, folder: Path, *, overwrite: bool = False) -> Path:
         raise UsageError(
             f"Expected a name of lower-case letters, digits and single hyphens, but received {name!r}", where="NAME"
         )
+    if name == CORE or any(info.name == name for info in registry().plugins):
+        raise UsageError(f"{name!r} is already the name of a plugin", mend="choose another name")
     if taken := [kind for kind in ("commands", "encoders") if name in getattr(registry(), kind)]:
         raise UsageError(f"{name!r} is already the name of one of the {taken[0]}", mend="choose another name")
     target = folder / f"mmkit-{name}"
