@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Item", "Store", "__version__", "embed", "encoder", "match", "run_recipe"]
 
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"
 
 _HOME: Final = {
     "Item": "mmkit.types",

@@ -6,6 +6,7 @@ from mmkit.config import DEFAULT_ENCODER
 from mmkit.hookspecs import (
     CommandEntry,
     EncoderEntry,
+    EngineEntry,
     ModelEntry,
     ParamSpec,
     StepSpec,
@@ -98,7 +99,8 @@ def mmkit_steps() -> list[StepSpec]:
             "what is nearest to texts or pictures",
             (
                 ParamSpec("gallery", "table", help="the output of an index step"),
-                ParamSpec("queries", "list", help="texts, or paths of pictures"),
+                ParamSpec("queries", "list", (), help="texts"),
+                ParamSpec("pictures", "paths", (), help="pictures to find others like them"),
                 ParamSpec("k", "int", 5, help="hits a query"),
                 ParamSpec("threshold", "float", None, help="leave out hits that score below"),
                 encoder,
@@ -118,6 +120,15 @@ def mmkit_steps() -> list[StepSpec]:
             ),
             fingerprint=fingerprint,
         ),
+    ]
+
+
+@hookimpl
+def mmkit_engines() -> list[EngineEntry]:
+    engines = "mmkit.recipes.engines"
+    return [
+        EngineEntry("local", f"{engines}:LocalEngine", "one step after the other, in this process"),
+        EngineEntry("ray", f"{engines}:RayEngine", "each ready step as a task of Ray", extra="ray"),
     ]
 
 

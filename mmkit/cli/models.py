@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -87,17 +88,13 @@ def pull(name: NameArgument, offline: OfflineOption = False) -> None:
       mmkit models pull hf:sentence-transformers/all-MiniLM-L6-v2
       mmkit models pull openclip:ViT-B-32/laion2b_s34b_b79k
     """
-    from mmkit.models import pull as fetch
+    from mmkit.models import pull as fetch_model
 
+    fetch: Callable[..., Any] = fetch_model
     chosen = chosen_settings(offline=offline)
     family = name.partition(":")[0]
     if family in registry().encoders and registry().encoders[family].takes_argument:
-        # Such a family's own library knows where its weights are; loading the encoder fetches them.
-        from mmkit.encoders import encoder
-
-        encoder(name, device="cpu", offline=chosen.offline)
-        emit(f"{name}: in the local cache")
-        return
+        fetch, name = _family_pull(name)
     with Progress(f"fetching {name}") as progress:
         there = 0
 
@@ -107,7 +104,18 @@ def pull(name: NameArgument, offline: OfflineOption = False) -> None:
             progress.advance(done - there)
             there = done
 
-        emit(str(fetch(name, settings=chosen, progress=advance).path))
+        fetched = fetch(name, settings=chosen, progress=advance)
+    emit(str(getattr(fetched, "path", fetched)))
+
+
+def _family_pull(name: str) -> tuple[Callable[..., Any], str]:
+    """The ``pull`` beside an encoder family's ``load``, and what it takes."""
+    from mmkit.encoders import encoder_entry
+    from mmkit.plugins import load_target
+
+    entry, argument = encoder_entry(name)
+    target = f"{entry.target.partition(':')[0]}:pull"
+    return load_target(target, extra=entry.extra, feature=f"the encoder {entry.name}"), argument or ""
 
 
 @app.command()

@@ -5,10 +5,11 @@ Legend: Q queries, N gallery rows, K hits a query.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeGuard
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmkit.errors import BadInput, UsageError
 from mmkit.match.best import Best
@@ -17,14 +18,41 @@ from mmkit.match.operands import Comparable, Operand, as_operand, check_comparab
 from mmkit.match.scorers import SCORERS, Scorer, resolve_scorer
 from mmkit.types import Embeddings, Matches, SharedSpaceQuery
 
-__all__ = ["match"]
+__all__ = ["StoredVectors", "match"]
 
 _ROWS_AT_ONCE: Final = 4096
 
 
+class SpaceFields(Protocol):
+    """What a store states of its vectors without reading them."""
+
+    @property
+    def space(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+
+
+@runtime_checkable
+class StoredVectors(Protocol):
+    """Vectors on disk, such as a ``mmkit.Store``."""
+
+    @property
+    def spec_fields(self) -> SpaceFields: ...
+
+    def blocks(self) -> Iterator[NDArray[Any]]: ...
+
+    def vectors(self) -> Embeddings: ...
+
+    def rows(self, indices: Sequence[int]) -> Sequence[Mapping[str, Any]]: ...
+
+
 def match(
     queries: Comparable,
-    gallery: Comparable | Iterable[Any],
+    gallery: Comparable | StoredVectors | Iterable[Any],
     k: int = 10,
     scorer: str | Scorer = "cosine",
     threshold: float | None = None,
@@ -37,7 +65,8 @@ def match(
 
     Args:
         queries: Q rows: Embeddings, a SharedSpaceQuery or an (Q, D) array.
-        gallery: N rows likewise, or an iterable of (n, D) blocks, which is read once and never held whole.
+        gallery: N rows likewise, a store, or an iterable of (n, D) blocks; blocks, also those of a store, are read
+            once and never held whole.
         k: hits a query; the result has min(k, N) columns.
         scorer: a name, a ``module:attribute`` or a Scorer. ``cosine`` normalises rows that are not unit rows, and
             gives a zero row 0 with everything.
@@ -58,6 +87,12 @@ def match(
     """
     chosen = resolve_scorer(scorer, extra_scorers)
     built_in = chosen.name in MEASURES and SCORERS.get(chosen.name) is chosen
+    if isinstance(gallery, StoredVectors):
+        if built_in and index == "exact" and gallery.spec_fields.kind == "vector":
+            check_comparable(as_operand(queries, name="queries"), as_operand(_no_rows(gallery), name="gallery"))
+            found = search_blocks(queries, gallery.blocks(), k, scorer=chosen.name, threshold=threshold, device=device)
+            return _named(found, gallery)
+        gallery = gallery.vectors()
     if _is_stream(gallery):
         if not built_in or index != "exact":
             raise UsageError(
@@ -99,6 +134,22 @@ def _search_any(asked: Operand, held: Operand, k: int, scorer: Scorer, threshold
             raise BadInput("a score is NaN", where=f"scorer {scorer.name}")
         best.offer_block(everyone, start, scores)
     return name_matches(best, held.ids)
+
+
+def _no_rows(gallery: StoredVectors) -> Embeddings:
+    fields = gallery.spec_fields
+    return Embeddings(np.empty((0, fields.dim), np.float32), space=fields.space, fingerprint=fields.fingerprint)
+
+
+def _named(matches: Matches, gallery: StoredVectors) -> Matches:
+    """The hits with the store's ids; only the rows that were hit are read."""
+    rows = np.unique(matches.indices[matches.indices >= 0])
+    names = {int(row): record["id"] for row, record in zip(rows, gallery.rows([int(r) for r in rows]), strict=True)}
+    ids = np.full(matches.indices.shape, "", object)
+    for place, row in np.ndenumerate(matches.indices):
+        if row >= 0:
+            ids[place] = names[int(row)]
+    return Matches(matches.indices, matches.scores, ids)
 
 
 def _on_host(operand: Operand, name: str) -> Operand:

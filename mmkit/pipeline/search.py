@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from mmkit.errors import UsageError
 from mmkit.types import Embeddings, Matches
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from mmkit.store import Store
 
 __all__ = ["Hit", "check_same_space", "hits_of", "search_one_to_one", "search_store"]
-
-#: Scorers that take a gallery block by block.
-_STREAMED: Final = ("cosine", "dot", "euclidean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ def search_store(
     index: str = "exact",
     device: str = "cpu",
 ) -> Matches:
-    """The best K rows of a store for each query; shards are streamed, so the store may be larger than memory.
+    """``match`` against a store, with the scorers of plugins too.
 
     Raises:
         SpaceMismatch: the queries are of another space, width or preprocessing.
@@ -58,12 +55,7 @@ def search_store(
     from mmkit.plugins import registry
 
     offered = {name: entry.target for name, entry in registry().scorers.items()}
-    if store.spec_fields.kind != "vector" or scorer not in _STREAMED or index != "exact":
-        gallery: Any = store.vectors()
-    else:
-        check_same_space(queries, _no_rows(store))
-        gallery = store.blocks()
-    return match(queries, gallery, k, scorer, threshold, index=index, device=device, extra_scorers=offered)
+    return match(queries, store, k, scorer, threshold, index=index, device=device, extra_scorers=offered)
 
 
 def check_same_space(queries: Embeddings, gallery: Embeddings) -> None:
@@ -71,14 +63,6 @@ def check_same_space(queries: Embeddings, gallery: Embeddings) -> None:
     from mmkit.match.operands import as_operand, check_comparable
 
     check_comparable(as_operand(queries, name="queries"), as_operand(gallery, name="gallery"))
-
-
-def _no_rows(store: Store) -> Embeddings:
-    """What a store states about its vectors, without reading them."""
-    import numpy as np
-
-    fields = store.spec_fields
-    return Embeddings(np.empty((0, fields.dim), np.float32), space=fields.space, fingerprint=fields.fingerprint)
 
 
 def search_one_to_one(store: Store, queries: Embeddings, *, threshold: float | None = None) -> Matches:

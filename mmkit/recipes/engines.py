@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from concurrent.futures import Future
 from importlib.util import find_spec
 from types import TracebackType
@@ -15,7 +14,7 @@ from mmkit.recipes.context import OnEvent
 from mmkit.recipes.execute import StepJob, StepOutcome, execute
 from mmkit.recipes.problems import nearest, shown
 
-__all__ = ["ENGINES", "Engine", "LocalEngine", "RayEngine", "engine"]
+__all__ = ["Engine", "LocalEngine", "RayEngine", "engine"]
 
 
 class Engine(Protocol):
@@ -100,13 +99,6 @@ class RayEngine:
         return future
 
 
-#: The engines that mmkit itself brings; a plugin's are found through ``mmkit_engines``.
-ENGINES: Mapping[str, str] = {
-    "local": "mmkit.recipes.engines:LocalEngine",
-    "ray": "mmkit.recipes.engines:RayEngine",
-}
-
-
 def engine(name: str) -> Engine:
     """The engine of that name, of the core or of a plugin, not entered yet.
 
@@ -114,15 +106,9 @@ def engine(name: str) -> Engine:
         UsageError: there is none of that name.
         MissingExtra: it needs a package that is not installed.
     """
-    if name in ENGINES:
-        return _made(load_target(ENGINES[name]))
     entries = registry().engines
     if name not in entries:
-        raise UsageError(f"no engine {shown(name)}{nearest(name, {*ENGINES, *entries})}", where="--engine")
+        raise UsageError(f"no engine {shown(name)}{nearest(name, entries)}", where="--engine")
     entry = entries[name]
-    return _made(load_target(entry.target, extra=entry.extra, feature=f"the engine '{name}'"))
-
-
-def _made(factory: Any) -> Engine:
-    made: Engine = factory()
+    made: Engine = load_target(entry.target, extra=entry.extra, feature=f"the engine '{name}'")()
     return made

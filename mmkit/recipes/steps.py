@@ -71,6 +71,7 @@ def match(
     *,
     gallery: pa.Table,
     queries: Sequence[str],
+    pictures: Sequence[Path],
     k: int,
     threshold: float | None,
     encoder: str,
@@ -81,10 +82,11 @@ def match(
 
     from mmkit.pipeline.embedding import embed_items
     from mmkit.pipeline.search import hits_of, search_store
+    from mmkit.pipeline.sources import items_from
     from mmkit.store import Store
 
     store = Store.open(gallery.column("store")[0].as_py())
-    items = [_query(context, query) for query in queries]
+    items: list[Any] = [*map(Item.from_text, queries), *items_from([str(path) for path in pictures])]
     loaded = _encoder(context, encoder)
     asked = embed_items(loaded, items, chosen=context.settings, failures=context.failures)
     matches = search_store(store, asked, k=k, threshold=threshold)
@@ -93,7 +95,7 @@ def match(
         from mmkit.media import write_image
         from mmkit.pipeline.sheet import draw_hits
 
-        by_id = {item.id: item for item in items}
+        by_id = {item.id: item for item in items if isinstance(item, Item)}
         write_image(draw_hits([by_id[name] for name in asked.ids], found), context.artefact(contact_sheet))
     rows = [
         {"query": query, "rank": hit.rank, "score": hit.score, "id": hit.id, "source": hit.source}
@@ -136,15 +138,3 @@ def _encoder(context: StepContext, name: str) -> Encoder:
 
     chosen = context.settings
     return load_encoder(name, device=chosen.device, dtype=chosen.dtype, offline=chosen.offline)
-
-
-def _query(context: StepContext, query: str) -> Item:
-    """A picture below the recipe's folder by its path, or a text."""
-    from mmkit.media import detect_modality
-
-    path = context.root / query
-    if len(query) < 256 and "\n" not in query and path.is_file():
-        found = detect_modality(path)
-        if found is not None:
-            return Item.from_path(path, found, id=query)
-    return Item.from_text(query)
