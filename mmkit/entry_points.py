@@ -69,6 +69,7 @@ def _section(text: str, group: str) -> list[tuple[str, str]]:
         if line.startswith("["):
             inside = line == f"[{group}]"
         elif inside and "=" in line and not line.startswith("#"):
-            name, _, value = line.partition("=")
-            pairs.append((name.strip(), value.partition("[")[0].strip()))
+            name, _, value = (part.strip() for part in line.partition("="))
+            if name and value:
+                pairs.append((name, value.partition("[")[0].strip()))
     return pairs
