@@ -17,7 +17,9 @@ from mmkit.errors import BadInput, ModelUnavailable, UsageError
 from mmkit.types import Embeddings, EncoderSpec, Item, Modality, Prepared
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from mmkit.encoders.mini.model import MiniModel
 
@@ -103,10 +105,10 @@ class MiniEncoder:
     def prepare(self, item: Item) -> Prepared:
         """A picture to (3, S, S) uint8, a text to its token ids."""
         if item.modality == "image":
-            from mmkit.encoders.mini.preprocessing import preprocess
+            from mmkit.encoders.mini.scaling import scaled_crop
             from mmkit.media.images import read_image
 
-            return preprocess(read_image(item, min_side=self.preprocessing.size), self.preprocessing)
+            return scaled_crop(read_image(item, min_side=self.preprocessing.size), self.preprocessing)
         if item.modality == "text":
             from mmkit.media.text import read_text
 
@@ -119,26 +121,37 @@ class MiniEncoder:
 
     def encode(self, batch: Sequence[Prepared], modality: Modality) -> Embeddings:
         """(N, D) float32 unit rows."""
-        return self._run(batch, modality, tokens=False)
-
-    def encode_tokens(self, batch: Sequence[Prepared], modality: Modality) -> Embeddings:
-        """(N, T, D) float32: one row for each place of the picture's grid or each token of the text."""
-        return self._run(batch, modality, tokens=True)
-
-    def _run(self, batch: Sequence[Prepared], modality: Modality, *, tokens: bool) -> Embeddings:
         import numpy as np
-        import torch
 
         spec = self.spec
         if not batch:
-            shape = (0, 0, spec.dim) if tokens else (0, spec.dim)
-            return Embeddings(
-                np.zeros(shape, np.float32),
-                kind="multivector" if tokens else "vector",
-                mask=np.zeros(shape[:2], np.bool_) if tokens else None,
-                space=spec.space,
-                fingerprint=spec.fingerprint,
-            )
+            vectors = np.zeros((0, spec.dim), np.float32)
+        elif self.device.type == "cpu":
+            from mmkit.encoders.cpu_parallel import map_parts
+
+            vectors = np.concatenate(map_parts(lambda part: self._run(part, modality, tokens=False)[0], batch))
+        else:
+            vectors, _ = self._run(batch, modality, tokens=False)
+        return Embeddings(vectors, space=spec.space, fingerprint=spec.fingerprint)
+
+    def encode_tokens(self, batch: Sequence[Prepared], modality: Modality) -> Embeddings:
+        """(N, T, D) float32: one row for each place of the picture's grid or each token of the text."""
+        import numpy as np
+
+        spec = self.spec
+        if batch:
+            vectors, mask = self._run(batch, modality, tokens=True)
+        else:
+            vectors, mask = np.zeros((0, 0, spec.dim), np.float32), np.zeros((0, 0), np.bool_)
+        return Embeddings(vectors, kind="multivector", mask=mask, space=spec.space, fingerprint=spec.fingerprint)
+
+    def _run(
+        self, batch: Sequence[Prepared], modality: Modality, *, tokens: bool
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Rows and mask of N > 0 prepared items: (N, D), or with ``tokens`` (N, T, D), and (N, T)."""
+        import numpy as np
+        import torch
+
         model, device = self.model, self.device
         with torch.inference_mode():
             if modality == "image":
@@ -153,13 +166,7 @@ class MiniEncoder:
                 ids, mask = pad_ids(batch)
                 given = torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
                 rows = model.text_tokens(*given) if tokens else model.text_features(*given)
-        return Embeddings(
-            rows.float().cpu().numpy(),
-            kind="multivector" if tokens else "vector",
-            mask=mask if tokens else None,
-            space=spec.space,
-            fingerprint=spec.fingerprint,
-        )
+            return rows.float().cpu().numpy(), mask
 
     def _tokens(self, text: str) -> list[int]:
         if self._tokenizer is None:
