@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from mmkit.encoders.base import Encoder
 from mmkit.media.inputs import content_of
 from mmkit.pipeline.embedding import only_supported
 from mmkit.pipeline.stream import Decoded, EncodedBatch, encode_stream
-from mmkit.types import Embeddings, Failure, Item
+from mmkit.types import Failure, Item
 
 if TYPE_CHECKING:
     from mmkit.store import Store, StoreWriter
@@ -63,7 +64,7 @@ def index_items(
             encoder, _named(encoder, items), chosen=chosen, decode=_decoder(encoder, writer), strict=strict
         )
         for batch in stream:
-            _write(writer, encoder, batch, report)
+            _write(writer, encoder, batch, report, strict)
             if on_progress is not None:
                 on_progress(batch)
     return report
@@ -98,35 +99,43 @@ def _decode_settings(item: Item) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def _write(writer: StoreWriter, encoder: Encoder, batch: EncodedBatch, report: IndexReport) -> None:
+def _write(writer: StoreWriter, encoder: Encoder, batch: EncodedBatch, report: IndexReport, strict: bool) -> None:
+    report.failures += batch.failures
     for item, key in batch.known:
         if writer.has(key, item.id):
             report.unchanged += 1
             continue
-        report.added += 1
         vector = writer.vector_of(key)
-        if vector is None:
-            # The row that had it was replaced in the meantime, by another file of this very run.
-            fresh = encoder.encode([encoder.prepare(item)], item.modality)
-            writer.add([item.id], [key], [_source(item)], fresh, item.modality, [item.metadata])
-        else:
+        if vector is not None:
             writer.add([item.id], [key], [_source(item)], vector[None], item.modality, [item.metadata])
+            report.added += 1
             report.reused += 1
-    if batch.embeddings is not None and batch.modality is not None:
-        report.added += _add(writer, batch, batch.embeddings)
-    report.failures += batch.failures
+            continue
+        # The row that had it was replaced in the meantime, by another file of this very run.
+        for fresh in encode_stream(encoder, [item], decode=partial(_again, encoder, key), strict=strict):
+            _add(writer, fresh, report)
+            report.failures += fresh.failures
+    _add(writer, batch, report)
 
 
-def _add(writer: StoreWriter, batch: EncodedBatch, embeddings: Embeddings) -> int:
-    assert batch.modality is not None
-    return writer.add(
+def _again(encoder: Encoder, key: str, item: Item) -> Decoded:
+    return Decoded(encoder.prepare(item), key)
+
+
+def _add(writer: StoreWriter, batch: EncodedBatch, report: IndexReport) -> None:
+    if batch.embeddings is None or batch.modality is None:
+        return
+    added = writer.add(
         [item.id for item in batch.items],
         batch.notes,
         [_source(item) for item in batch.items],
-        embeddings,
+        batch.embeddings,
         batch.modality,
         [item.metadata for item in batch.items],
     )
+    report.added += added
+    # The same file given twice in one run is encoded twice where both were read ahead, and stored once.
+    report.unchanged += len(batch.items) - added
 
 
 def _source(item: Item) -> str | Path:

@@ -18,6 +18,8 @@ __all__ = ["BatchSizer", "encode_within_memory", "is_out_of_memory"]
 
 _CPU_ITEMS: Final = 32
 _GPU_ITEMS: Final = 256
+#: How torch words it on CUDA and MPS, in cuBLAS and on a CPU.
+_SIGNS_OF_FULL_MEMORY: Final = ("out of memory", "cublas_status_alloc_failed", "can't allocate memory")
 T = TypeVar("T")
 
 
@@ -47,9 +49,10 @@ class BatchSizer:
         """Whether ``count`` items, the largest of cost ``largest``, go into one batch."""
         return count <= 1 or count * largest <= self.limit
 
-    def shrink(self, count: int) -> None:
-        """Remember that ``count`` items were too many."""
-        self.limit = max(1.0, min(self.limit, float(count)) / 2)
+    def shrink(self, batch: Sequence[Prepared], modality: Modality) -> None:
+        """Remember that these items were too many. Batches that were on their way do not shrink it once more."""
+        largest = max(self.cost(prepared, modality) for prepared in batch)
+        self.limit = max(1.0, min(self.limit, len(batch) * largest / 2))
         sizes = _read(self._file)
         sizes[self._key] = self.limit
         _write(self._file, sizes)
@@ -59,13 +62,21 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that a smaller batch might fit."""
     if isinstance(error, MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS_OF_FULL_MEMORY)
 
 
 def encode_within_memory(
-    encode: Callable[[Sequence[Any]], T], batch: Sequence[Any], *, shrink: Callable[[int], None]
+    encode: Callable[[Sequence[Any]], T],
+    batch: Sequence[Any],
+    names: Sequence[str],
+    *,
+    shrink: Callable[[Sequence[Any]], None],
 ) -> list[T]:
     """Encode a batch, in halves where memory runs out.
+
+    Args:
+        names: one an item, for the error.
+        shrink: told each part that was too large.
 
     Returns:
         One result a part, in order.
@@ -79,12 +90,14 @@ def encode_within_memory(
         if not is_out_of_memory(error):
             raise
         if len(batch) == 1:
-            raise MmkitError("one item alone does not fit into memory", mend="use --device cpu or --dtype") from error
-    shrink(len(batch))
+            raise MmkitError(
+                "this item alone does not fit into memory", where=names[0], mend="use --device cpu or --dtype"
+            ) from error
+    shrink(batch)
     middle = len(batch) // 2
     return [
-        *encode_within_memory(encode, batch[:middle], shrink=shrink),
-        *encode_within_memory(encode, batch[middle:], shrink=shrink),
+        *encode_within_memory(encode, batch[:middle], names[:middle], shrink=shrink),
+        *encode_within_memory(encode, batch[middle:], names[middle:], shrink=shrink),
     ]
 
 

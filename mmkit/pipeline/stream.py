@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from mmkit.config import Settings, settings
 from mmkit.encoders.base import Encoder
@@ -20,6 +20,8 @@ from mmkit.pipeline.sizes import BatchSizer, encode_within_memory
 from mmkit.types import Embeddings, Failure, Item, Modality
 
 __all__ = ["Decoded", "EncodedBatch", "encode_stream", "joined"]
+
+_MOST_PASSED_BY: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +147,15 @@ def _batched(entries: Iterable[tuple[Item, Decoded] | Failure], sizer: BatchSize
     for entry in entries:
         if isinstance(entry, Failure):
             batch.failures.append(entry)
-            continue
-        item, decoded = entry
-        if decoded.known:
-            batch.known.append((item, decoded.note))
-            # A long run of known items is handed on, so that progress moves.
-            if len(batch.known) >= 1024:
+        elif entry[1].known:
+            batch.known.append((entry[0], entry[1].note))
+        if isinstance(entry, Failure) or entry[1].known:
+            # A long run of items that need no encoding is handed on, so that progress moves.
+            if len(batch.known) + len(batch.failures) >= _MOST_PASSED_BY:
                 yield batch
                 batch, largest = EncodedBatch(), 0.0
             continue
+        item, decoded = entry
         cost = sizer.cost(decoded.prepared, item.modality)
         full = not sizer.fits(len(batch.items) + 1, max(largest, cost))
         if batch.items and (full or batch.modality != item.modality):
@@ -173,31 +175,39 @@ def _encode(encoder: Encoder, batch: EncodedBatch, sizer: BatchSizer, strict: bo
     if modality is None:
         return batch
     try:
-        parts = encode_within_memory(
-            lambda prepared: encoder.encode(prepared, modality), batch.prepared, shrink=sizer.shrink
-        )
+        batch.embeddings = _within_memory(encoder, batch, slice(None), modality, sizer)
     except BadInput:
-        return _encode_singly(encoder, batch, modality, strict)
-    batch.embeddings = joined(parts)
+        _encode_singly(encoder, batch, modality, sizer, strict)
     batch.prepared = []
     return batch
 
 
-def _encode_singly(encoder: Encoder, batch: EncodedBatch, modality: Modality, strict: bool) -> EncodedBatch:
+def _encode_singly(encoder: Encoder, batch: EncodedBatch, modality: Modality, sizer: BatchSizer, strict: bool) -> None:
     """One item spoilt its batch: encode each alone, so that only that one is lost."""
     parts: list[Embeddings] = []
     kept: list[int] = []
-    for position, prepared in enumerate(batch.prepared):
+    for position, item in enumerate(batch.items):
         try:
-            parts.append(encoder.encode([prepared], modality))
+            parts.append(_within_memory(encoder, batch, slice(position, position + 1), modality, sizer))
             kept.append(position)
         except BadInput as error:
-            batch.failures.append(_failure(batch.items[position], error, strict))
+            batch.failures.append(_failure(item, error, strict))
     batch.items = [batch.items[position] for position in kept]
     batch.notes = [batch.notes[position] for position in kept]
     batch.embeddings = joined(parts) if parts else None
-    batch.prepared = []
-    return batch
+
+
+def _within_memory(
+    encoder: Encoder, batch: EncodedBatch, part: slice, modality: Modality, sizer: BatchSizer
+) -> Embeddings:
+    return joined(
+        encode_within_memory(
+            lambda prepared: encoder.encode(prepared, modality),
+            batch.prepared[part],
+            [item.id for item in batch.items[part]],
+            shrink=lambda too_many: sizer.shrink(too_many, modality),
+        )
+    )
 
 
 def joined(parts: Sequence[Embeddings]) -> Embeddings:

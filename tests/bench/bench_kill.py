@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 from mmkit.store import Store
 
 WAYS = ("start-up", "any moment", "new shard", "manifest switch")
-NOUNS = "cup boat tree dog street tower river bread lamp horse glove kite stone bridge apple chair".split()
-COLOURS = "red blue green white black yellow brown grey pink golden".split()
+NOUNS = ("cup", "boat", "tree", "dog", "street", "tower", "river", "bread")
+COLOURS = ("red", "blue", "green", "white", "black", "yellow", "brown", "grey", "pink", "golden")
 
 
 class State(NamedTuple):
@@ -48,9 +48,9 @@ class Command:
         self.shard_rows = shard_rows
 
     def start(self, store: Path) -> subprocess.Popen[bytes]:
+        options = ["--modality", "text", "--shard-rows", str(self.shard_rows), "--json"]
         return subprocess.Popen(
-            [*self.words, "index", "add", str(store), str(self.texts), "--modality", "text"]
-            + ["--shard-rows", str(self.shard_rows), "--json"],
+            [*self.words, "index", "add", str(store), str(self.texts), *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -59,7 +59,7 @@ class Command:
 
 def write_texts(path: Path, count: int) -> frozenset[str]:
     """Short texts, all different."""
-    texts = [f"a {COLOURS[i % 10]} {NOUNS[i // 10 % 16]} number {i}" for i in range(count)]
+    texts = [f"a {COLOURS[i % 10]} {NOUNS[i // 10 % 8]} number {i}" for i in range(count)]
     path.write_text("".join(f"{text}\n" for text in texts), "utf-8")
     return frozenset(texts)
 
@@ -99,14 +99,13 @@ def wait_for_moment(process: subprocess.Popen[bytes], store: Path, way: str, cha
     # The other ways begin to count once this run has written something.
     first = _shard_names(store)
     shards = chance.randint(1, 3)
+    half_written = chance.random() < 0.5
     while process.poll() is None and len(_shard_names(store) - first) < shards:
-        if way == "manifest switch" and len(_shard_names(store) - first) == shards - 1:
-            # Between the new shard and the manifest that names it lie a write, a sync and a rename.
-            if (store / "manifest.json.tmp").exists():
-                return
-        elif way == "new shard" and any(name.endswith(".tmp") for name in _names(store)):
-            if chance.random() < 0.5:
-                return
+        names = _names(store)
+        if way == "manifest switch" and "manifest.json.tmp" in names:
+            return
+        if way == "new shard" and half_written and any(name.endswith(".arrow.tmp") for name in names):
+            return
         time.sleep(0.0002)
     if way == "any moment":
         time.sleep(chance.uniform(0, 1.5))
@@ -114,7 +113,7 @@ def wait_for_moment(process: subprocess.Popen[bytes], store: Path, way: str, cha
 
 def _names(store: Path) -> set[str]:
     try:
-        return set(os.listdir(store))
+        return {path.name for path in store.iterdir()}
     except FileNotFoundError:
         return set()
 
