@@ -53,17 +53,23 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A place to install plugins, for this process (whose registry starts anew) and for its children."""
-    from mmkit.plugins import registry
-
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delenv("MMKIT_PLUGINS", raising=False)
     monkeypatch.setenv("MMKIT_NO_PLUGIN", "")
-    registry.cache_clear()
+    _forget_plugins()
     before = set(sys.modules)
     yield Site(folder)
     for name in set(sys.modules) - before:
         if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
+    _forget_plugins()
+
+
+def _forget_plugins() -> None:
+    from mmkit.models import cards
+    from mmkit.plugins import registry
+
     registry.cache_clear()
+    cards._cards.cache_clear()

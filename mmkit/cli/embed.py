@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -79,13 +80,14 @@ def embed(
 
     if not inputs and not text:
         raise UsageError("embed needs inputs", mend='for example: mmkit embed photos/*.jpg, or mmkit embed -t "a dog"')
+    kind = modality_named(modality)
     chosen = chosen_settings(encoder=encoder, device=device, dtype=dtype, batch=batch, workers=workers, offline=offline)
     loaded = load_encoder(chosen.encoder, device=chosen.device, dtype=chosen.dtype, offline=chosen.offline)
 
     def items() -> Iterator[Item | Failure]:
         yield from map(text_item, text or [])
         if inputs:
-            yield from items_from(inputs, modality=modality_named(modality), column=column)
+            yield from items_from(inputs, modality=kind, column=column)
 
     failed: list[Failure] = []
     batches = _encoded(loaded, items(), chosen, inputs or [], failed, strict)
@@ -144,13 +146,21 @@ def _to_file(encoder: Encoder, batches: Iterable[EncodedBatch], output: Path, ov
             for done in batches:
                 if done.embeddings is None or done.modality is None:
                     continue
-                ids = [_distinct(item.id, seen) for item in done.items]
+                ids = [_distinct(_name(item), seen) for item in done.items]
                 keys = [
                     content_key(name.encode("utf-8", "surrogateescape"), settings="", fingerprint="") for name in ids
                 ]
                 writer.add(ids, keys, None, done.embeddings, done.modality)
         for written in store.export(output, overwrite=overwrite):
             emit(str(written))
+
+
+def _name(item: Item) -> str:
+    """The id, or the file's name itself where the id is that name made printable: the store escapes names too."""
+    from mmkit.media.source import printable
+
+    path = None if item.path is None else os.fspath(item.path)
+    return path if path is not None and printable(path) == item.id else item.id
 
 
 def _distinct(name: str, seen: dict[str, int]) -> str:

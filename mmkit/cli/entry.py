@@ -42,12 +42,18 @@ def run(arguments: Sequence[str]) -> int:
 
         warn_of_skipped_plugins(arguments)
         result = app(arguments, standalone_mode=False, prog_name="mmkit")
+        if result == EXIT_INTERRUPTED:
+            # How the parser hands on Ctrl-C, without a word.
+            return _fail("interrupted", EXIT_INTERRUPTED)
         return result if isinstance(result, int) else EXIT_OK
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_INTERRUPTED)
     except BrokenPipeError:
         return _broken_pipe()
     except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            # The parser makes this of a reader that went away.
+            return _broken_pipe()
         # A plugin's command may end the way that scripts do.
         if stop.code is None or isinstance(stop.code, int):
             return stop.code or EXIT_OK

@@ -72,6 +72,7 @@ def add(
     from mmkit.pipeline.sources import items_from
     from mmkit.store import Store
 
+    kind = modality_named(modality)
     chosen = chosen_settings(
         encoder=encoder or _encoder_of(store, overwrite),
         device=device,
@@ -90,7 +91,7 @@ def add(
         report = index_items(
             opened,
             loaded,
-            items_from(inputs, modality=modality_named(modality), column=column),
+            items_from(inputs, modality=kind, column=column),
             chosen=chosen,
             shard_rows=shard_rows,
             strict=strict,
