@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +52,12 @@ def read_captions(path: Path) -> list[CaptionedFile]:
             continue
         try:
             record = json.loads(line)
-            captions = tuple(record["captions"])
-            entry = CaptionedFile(record["file"], captions)
+            captions = record["captions"]
+            entry = CaptionedFile(record["file"], tuple(captions))
         except (ValueError, TypeError, KeyError) as error:
             raise BadInput('Expected {"file": "…", "captions": ["…"]}', where=f"{path}:{number}") from error
-        if not isinstance(entry.file, str) or not captions or not all(isinstance(c, str) for c in captions):
+        texts = isinstance(captions, list) and all(isinstance(caption, str) for caption in captions)
+        if not isinstance(entry.file, str) or not captions or not texts:
             raise BadInput("Expected a file name and at least one caption, all texts", where=f"{path}:{number}")
         entries.append(entry)
     if not entries:
@@ -86,12 +88,11 @@ def evaluate_retrieval(
     import numpy as np
 
     require(encoder.spec, modalities=["image", "text"], purpose="retrieval")
-    items = (Item.from_path(root / entry.file, "image", id=str(number)) for number, entry in enumerate(entries))
-    found: list[Failure] = []
-    pictures = embed_items(encoder, items, chosen=chosen, failures=None if failures is None else found)
-    if failures is not None:
-        failures += [Failure(str(root / entries[int(f.id)].file), f.reason) for f in found]
-    kept = [entries[int(name)] for name in pictures.ids]
+    items = (Item.from_path(root / entry.file, "image") for entry in entries)
+    pictures = embed_items(encoder, items, chosen=chosen, failures=failures)
+    # Rows keep the order of the entries, less those that cannot be read; a file may have several entries.
+    readable = deque(pictures.ids)
+    kept = [entry for entry in entries if readable and readable[0] == str(root / entry.file) and readable.popleft()]
     if not kept:
         raise BadInput("none of the pictures can be read", where=str(root))
     captions = [(caption, row) for row, entry in enumerate(kept) for caption in entry.captions]
