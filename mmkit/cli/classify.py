@@ -62,6 +62,7 @@ def classify(
     from mmkit.cli.progress import Progress
     from mmkit.encoders import encoder as load_encoder
     from mmkit.pipeline.classify import build_classifier
+    from mmkit.pipeline.embedding import only_supported
     from mmkit.pipeline.sources import items_from
     from mmkit.pipeline.stream import encode_stream
     from mmkit.types import Failure
@@ -70,7 +71,7 @@ def classify(
     loaded = load_encoder(chosen.encoder, device=chosen.device, dtype=chosen.dtype, offline=chosen.offline)
     classifier = build_classifier(loaded, _names(labels, labels_file), templates=template or (), chosen=chosen)
     failed: list[Failure] = []
-    items = items_from(inputs, modality="image", column=column)
+    items = only_supported(loaded, items_from(inputs, modality="image", column=column))
     with Progress("classifying", inputs=inputs) as progress:
         for done in encode_stream(loaded, items, chosen=chosen, strict=strict):
             failed += done.failures

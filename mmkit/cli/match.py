@@ -183,7 +183,7 @@ def _queries(
     failures: list[Failure] | None,
 ) -> tuple[list[str], Embeddings, list[Item]]:
     """Names, vectors and items of the queries that can be read."""
-    from mmkit.pipeline.embedding import embed_items
+    from mmkit.pipeline.embedding import embed_items, only_supported
     from mmkit.store import Store as StoreClass
     from mmkit.types import Item
 
@@ -195,7 +195,7 @@ def _queries(
         return list(vectors.ids), vectors, []
     items = [_item(line, modality) for line in lines]
     encoder = _encoder_for(store, chosen)
-    embeddings = embed_items(encoder, items, chosen=chosen, failures=failures)
+    embeddings = embed_items(encoder, only_supported(encoder, items), chosen=chosen, failures=failures)
     kept = list(embeddings.ids)
     by_id = {item.id: item for item in items if isinstance(item, Item)}
     return kept, embeddings, [by_id[name] for name in kept]

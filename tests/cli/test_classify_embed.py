@@ -106,3 +106,26 @@ def test_a_text_that_is_not_utf8_is_a_failure_and_stops_no_other(cli: Any) -> No
     assert result.code == 3
     assert [record["id"] for record in result.records] == ["fine"]
     assert "na\\xefve" in result.err
+
+
+def test_pictures_are_not_classified_by_an_encoder_of_texts_alone(cli: Any, site: Any, pictures: Path) -> None:
+    encoder = (
+        "import numpy as np\n"
+        "from mmkit.types import Embeddings, EncoderSpec\n"
+        "class Letters:\n"
+        "    spec = EncoderSpec('letters', space='letters', modalities=('text',), dim=2, fingerprint='letters-1')\n"
+        "    def prepare(self, item): return len(item.text)\n"
+        "    def encode(self, batch, modality):\n"
+        "        return Embeddings(np.array([[1, 0]] * len(batch), np.float32).reshape(-1, 2))\n"
+        "def load(argument, *, settings): return Letters()\n"
+    )
+    site.add(
+        "letters",
+        "from mmkit.hookspecs import EncoderEntry, hookimpl\napi = 1\n@hookimpl\ndef mmkit_encoders():\n"
+        "    return [EncoderEntry('letters', 'site_letters.code:load', 'by length', ('text',))]\n",
+        files={"code.py": encoder},
+    )
+    for arguments in (["classify", "-l", "a,b"], ["embed"], ["index", "add", "a.mm"]):
+        result = cli(*arguments, pictures / "latte.jpg", "--encoder", "letters")
+        assert (result.code, result.out) == (2, "")
+        assert "needs an encoder of image, and letters encodes text" in result.error
