@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
             return stop.code or EXIT_OK
         return _fail(str(stop.code), EXIT_ERROR)
     except Exception as error:
-        if debug:
+        if debug and not _is_of_the_parser(error):
             import traceback
 
             traceback.print_exc()
@@ -103,12 +103,11 @@ def _take_global_flags(arguments: list[str]) -> tuple[list[str], bool]:
 def _unforeseen(error: Exception) -> int:
     if type(error).__name__ == "Abort":
         return _fail("interrupted", EXIT_INTERRUPTED)
-    # The parser's own errors: typer has moved their classes between its releases, and this pair of attributes stayed.
-    if hasattr(error, "format_message") and hasattr(error, "show"):
+    if _is_of_the_parser(error):
         if type(error).__name__ == "NoArgsIsHelpError":
-            error.show(file=sys.stdout)
+            error.show(file=sys.stdout)  # type: ignore[attr-defined]
             return EXIT_USAGE
-        error.show()
+        error.show()  # type: ignore[attr-defined]
         return EXIT_USAGE
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
@@ -117,6 +116,11 @@ def _unforeseen(error: Exception) -> int:
         return _fail("out of memory; use a smaller --batch", EXIT_ERROR)
     text = " ".join(str(error).split())
     return _fail(f"unforeseen {type(error).__name__}: {text}; run it again with --debug for the traceback", EXIT_ERROR)
+
+
+def _is_of_the_parser(error: Exception) -> bool:
+    # typer has moved the classes of its errors between its releases, and this pair of attributes stayed.
+    return hasattr(error, "format_message") and hasattr(error, "show")
 
 
 def _fail(message: str, code: int) -> int:

@@ -104,7 +104,8 @@ def match(
         matches = search_one_to_one(store, embeddings, threshold=threshold)
     else:
         on = chosen.device if chosen.device not in ("auto", "mps") else "cpu"
-        matches = search_store(store, embeddings, k=k, scorer=scorer, threshold=threshold, index=index, device=on)
+        most = min(k, max(1, len(store)))
+        matches = search_store(store, embeddings, k=most, scorer=scorer, threshold=threshold, index=index, device=on)
     found = [hits_of(store, matches, row) for row in range(len(names))]
     _print(names, found, json)
     if contact_sheet is not None:

@@ -135,6 +135,11 @@ def test_what_nobody_foresaw_is_one_line_and_a_traceback_on_request(process: Any
     assert "cli.py" in debug.stderr
 
 
+def test_a_wrong_command_line_has_no_traceback_even_on_request(cli: Any) -> None:
+    assert cli("--debug").code == 2
+    assert cli("match", "--wrong", "--debug").code == 2
+
+
 def test_a_traceback_changes_no_exit_code(cli: Any) -> None:
     from mmkit.cli.entry import run
 

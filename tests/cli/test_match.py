@@ -133,6 +133,11 @@ def test_queries_that_are_not_utf8(cli: Any, built: Path, pictures: Path) -> Non
     assert "na\\xefve" in result.err
 
 
+def test_more_hits_than_rows_are_all_the_rows(cli: Any, built: Path) -> None:
+    (record,) = cli("match", "a cat", "--in", built, "-k", 10**20, "--json").records
+    assert len(record["hits"]) == 6
+
+
 def test_a_long_sentence_is_a_text_and_not_a_file_name(cli: Any, built: Path) -> None:
     assert cli("match", "a cat that sleeps " * 300, "--in", built, "-k", 1).code == 0
     assert cli("match", "a\0b", "--in", built, "-k", 1).code == 0
