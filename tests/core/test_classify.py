@@ -90,7 +90,9 @@ def test_names_with_braces_and_spaces_are_taken_as_they_read(chosen: Settings) -
         (["dog"], ["a {}", "a photo"], "the template 'a photo' has no {}"),
     ],
 )
-def test_unusable_classes_and_templates_are_refused(chosen: Settings, classes: Any, templates: Any, message: str) -> None:
+def test_unusable_classes_and_templates_are_refused(
+    chosen: Settings, classes: Any, templates: Any, message: str
+) -> None:
     with pytest.raises(UsageError, match=message):
         build_classifier(Toy(), classes, templates=templates, chosen=chosen)  # type: ignore[arg-type]
 

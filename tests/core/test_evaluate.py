@@ -224,7 +224,11 @@ def test_zero_shot_takes_the_names_of_a_listing(tmp_path: Path, chosen: Settings
     listing = tmp_path / "names.json"
     listing.write_text('{"grey_1": "2", "grey_2": "1", "grey_3": "3"}')
     found = evaluate_zero_shot(
-        Toy(), tmp_path / "root", listing=listing, templates=["{}"], chosen=chosen  # type: ignore[arg-type]
+        Toy(),
+        tmp_path / "root",
+        listing=listing,
+        templates=["{}"],
+        chosen=chosen,  # type: ignore[arg-type]
     )
     assert found["per_class"] == {"grey_1": 0.0, "grey_2": 0.0, "grey_3": 0.5}
 

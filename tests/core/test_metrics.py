@@ -28,7 +28,7 @@ def test_the_best_rank_equals_a_loop_over_the_sorted_scores(queries: int, galler
     for row, own in enumerate(relevant):
         order = np.argsort(-scores[row]).tolist()
         # The best of several relevant items is ranked among the others alone.
-        best = max(own, key=lambda item: scores[row, item])  # noqa: B023
+        best = max(own, key=lambda item: scores[row, item])
         expected.append(1 + sum(item not in own for item in order[: order.index(best)]))
     np.testing.assert_array_equal(best_ranks(asked, there, relevant), expected)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -182,7 +181,7 @@ def test_files_are_named_by_their_absolute_path(
     index_items(store, Toy(), [Item.from_path("a.txt", "text")], chosen=chosen)
     (tmp_path / "inner").mkdir()
     monkeypatch.chdir(tmp_path / "inner")
-    report = index_items(store, Toy(), [Item.from_path(os.path.join("..", "a.txt"), "text")], chosen=chosen)
+    report = index_items(store, Toy(), [Item.from_path(Path("..") / "a.txt", "text")], chosen=chosen)
     assert report.unchanged == 1
     assert store.ids() == [str(tmp_path / "a.txt")]
 

@@ -224,7 +224,7 @@ def test_one_item_too_large_for_memory_is_named(chosen: Settings) -> None:
         if 6.0 in batch:
             raise MemoryError
 
-    with pytest.raises(MmkitError, match="^6: this item alone does not fit into memory; use --device cpu"):
+    with pytest.raises(MmkitError, match=r"^6: this item alone does not fit into memory; use --device cpu"):
         list(encode_stream(Toy(full), map(text, range(9)), chosen=chosen))
     assert no_worker_is_left()
 

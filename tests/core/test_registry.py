@@ -35,7 +35,11 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("minni", "did you mean mini?"), ("opencilp:ViT-B-32/openai", "did you mean openclip?"), ("zzz", "known encoders:")],
+    [
+        ("minni", "did you mean mini?"),
+        ("opencilp:ViT-B-32/openai", "did you mean openclip?"),
+        ("zzz", "known encoders:"),
+    ],
 )
 def test_an_unknown_name_points_to_the_nearest(name: str, hint: str) -> None:
     with pytest.raises(ModelUnavailable) as caught:
