@@ -50,9 +50,11 @@ class BatchSizer:
         return count <= 1 or count * largest <= self.limit
 
     def shrink(self, batch: Sequence[Prepared], modality: Modality) -> None:
-        """Remember that these items were too many. Batches that were on their way do not shrink it once more."""
-        largest = max(self.cost(prepared, modality) for prepared in batch)
-        self.limit = max(1.0, min(self.limit, len(batch) * largest / 2))
+        """Remember that these items were too many."""
+        cost = len(batch) * max(self.cost(prepared, modality) for prepared in batch)
+        if cost > self.limit:
+            return  # it was gathered before the limit sank, and tells nothing new
+        self.limit = max(1.0, cost / 2)
         sizes = _read(self._file)
         sizes[self._key] = self.limit
         _write(self._file, sizes)
