@@ -71,7 +71,12 @@ def warn_of_skipped_plugins(arguments: Sequence[str]) -> None:
     """One line on stderr for each plugin that broke, except where the verb shows them itself."""
     verb = next((argument for argument in arguments if not argument.startswith("-")), "")
     if verb not in ("plugins", "doctor", "completions") and COMPLETION_VARIABLE not in os.environ:
-        for warning in registry().warnings:
+        known = {info.name for info in registry().plugins}
+        unknown = [name for name in os.environ.get("MMKIT_NO_PLUGIN", "").split(",") if name and name not in known]
+        for warning in [
+            *registry().warnings,
+            *(f"no plugin is called {name}, so none is left out" for name in unknown),
+        ]:
             print(f"mmkit: warning: {warning}", file=sys.stderr)
 
 

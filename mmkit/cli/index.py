@@ -27,7 +27,7 @@ from mmkit.cli.options import (
     new_app,
 )
 from mmkit.cli.output import emit, emit_json, finish, note, shown_path
-from mmkit.errors import EXIT_ERROR, EXIT_OK
+from mmkit.errors import EXIT_ERROR, EXIT_OK, UsageError
 
 app = new_app("Build and look after a store of embeddings.")
 
@@ -164,6 +164,8 @@ def export(
     """
     from mmkit.store import Store
 
+    if output.exists() and not overwrite:
+        raise UsageError("is there already", where=str(output), mend="give --overwrite to replace it")
     for written in Store.open(store).export(output, overwrite=overwrite):
         emit(str(written))
 

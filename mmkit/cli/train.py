@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mmkit.cli.options import DeviceOption, chosen_settings, new_app
+from mmkit.errors import UsageError
 
 app = new_app("Train the models that ship with mmkit.")
 
@@ -35,5 +36,7 @@ def mini(
     from mmkit.encoders.device import resolve_device
     from mmkit.encoders.mini.training.train import main
 
+    if not data.is_dir():
+        raise UsageError("is not a folder", where=str(data), mend="its layout is described in --help of the module")
     target = resolve_device(chosen_settings(device=device).device)
     main(["--data", str(data), "--out", str(out), "--seed", str(seed), "--device", str(target)])

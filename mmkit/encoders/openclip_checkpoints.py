@@ -113,6 +113,10 @@ def _architecture(argument: str, get: _Fetcher) -> Checkpoint:
 
     model, _, pretrained = argument.partition("/")
     known = open_clip.list_models()
+    if not model:
+        raise ModelUnavailable(
+            f"{argument!r} names no model before its first '/'", mend="write openclip:MODEL/FILE, as in ViT-B-32/w.pt"
+        )
     if model not in known:
         near = difflib.get_close_matches(model, known, n=3, cutoff=0.5)
         raise ModelUnavailable(

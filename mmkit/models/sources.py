@@ -102,6 +102,8 @@ def path(name: str, *, settings: Settings | None = None) -> Path:
 def _resolve(
     name: str, settings: Settings, files: Sequence[str] | None, *, refresh: bool, progress: Progress | None
 ) -> ResolvedModel:
+    if not name.strip():
+        raise ModelUnavailable("Expected the name of a model, but received an empty one", mend="see: mmkit models list")
     if name in registry().models:
         card = model_card(name)
         if not card.hub:

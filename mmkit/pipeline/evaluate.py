@@ -94,7 +94,7 @@ def evaluate_retrieval(
     readable = deque(pictures.ids)
     kept = [entry for entry in entries if readable and readable[0] == str(root / entry.file) and readable.popleft()]
     if not kept:
-        raise BadInput("none of the pictures can be read", where=str(root))
+        raise BadInput(f"none of the pictures can be read{_first(failures)}", where=str(root))
     captions = [(caption, row) for row, entry in enumerate(kept) for caption in entry.captions]
     texts = embed_items(encoder, (Item.from_text(caption) for caption, _ in captions), chosen=chosen)
     picture_of = np.array([row for _, row in captions], np.int64)
@@ -116,6 +116,11 @@ def evaluate_retrieval(
         },
         "chance": {f"R@{k}": min(1.0, k / len(kept)) for k in (1, 5, 10)},
     }
+
+
+def _first(failures: list[Failure] | None) -> str:
+    """The first failure as an example, to hang on to a sentence."""
+    return f", such as {failures[0].id}: {failures[0].reason}" if failures else ""
 
 
 def _captions_of(picture_of: Any, pictures: int) -> list[list[int]]:
@@ -209,7 +214,7 @@ def evaluate_zero_shot(
     classifier = build_classifier(encoder, names, templates=templates, chosen=chosen)
     pictures = embed_items(encoder, _labelled(root, folders), chosen=chosen, failures=failures)
     if not len(pictures):
-        raise BadInput("none of the pictures can be read", where=str(root))
+        raise BadInput(f"none of the pictures can be read{_first(failures)}", where=str(root))
     labels = np.array([folders.index(Path(name).relative_to(root).parts[0]) for name in pictures.ids])
     scores = pictures.vectors @ classifier.weights.T
     right = top_k_accuracy(scores, labels, 1)

@@ -62,7 +62,7 @@ def read_document(path: str | os.PathLike[str]) -> Document:
         with open(path, "rb") as handle:
             raw = handle.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise RecipeError([f"{file}: no such recipe; 'mmkit recipes list' shows those that ship with mmkit"]) from error
+        raise RecipeError([f"{file}: no such recipe; 'mmkit recipes list FOLDER' shows those in a folder"]) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise RecipeError([f"{file}: the recipe cannot be read: {reason}"]) from error

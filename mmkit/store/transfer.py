@@ -54,7 +54,7 @@ def export(view: StoreView, path: Path, *, overwrite: bool) -> list[Path]:
         targets[_ids_file(path)] = _write_ids
     for target in targets:
         if not overwrite and os.path.lexists(target):
-            raise StoreError("is there already", where=shown(target), mend="name another file, or overwrite it")
+            raise StoreError("is there already", where=shown(target), mend="name another file, or give --overwrite")
     for target, write_one in targets.items():
         with disk_errors("write the export", target), _whole(target) as file:
             write_one(view, file)

@@ -96,7 +96,7 @@ def served(tmp_path):
 def ask(tmp_path):
     def call(endpoint: str, verb: str = "resolve", name: str = "hf:org/name", files=None, **variables: str) -> dict:
         environment = {
-            **{k: v for k, v in os.environ.items() if "proxy" not in k.lower()},
+            **{k: v for k, v in os.environ.items() if "proxy" not in k.lower() and k != "HF_HUB_OFFLINE"},
             "HF_ENDPOINT": endpoint,
             "HF_HOME": str(tmp_path / "hf"),
             "MMKIT_CACHE_DIR": str(tmp_path / "cache"),
