@@ -119,5 +119,14 @@ def _print(result: RunResult, json: bool) -> None:
     ]
     table([heads, *rows])
     emit(f"outputs: {shown_path(str(result.out))}")
+    for made in _artefacts(result):
+        emit(f"made: {shown_path(str(made))}")
     for error in result.errors:
         note(f"error: {error}")
+
+
+def _artefacts(result: RunResult) -> list[Path]:
+    """The files that steps made beside their tables, such as pictures and reports; stores are folders of their own."""
+    if result.out is None:
+        return []
+    return [file for step in result.steps for file in sorted((result.out / step).glob("*")) if file.is_file()]
