@@ -217,7 +217,7 @@ def fit_model(
         max_features=0.3,
         bootstrap=True,
         oob_score=True,
-        class_weight="balanced" if balanced else None,
+        class_weight="balanced_subsample" if balanced else None,
         random_state=seed,
         n_jobs=1,
     )

@@ -24,9 +24,9 @@ from mmkit_link.rivals import mutual_best, rivals_of
 __all__ = ["FoundThreshold", "SelfTrained", "self_train", "threshold_without_labels"]
 
 _ROUNDS: Final = 2
-_TREES: Final = 120
+_TREES: Final = 200
 _FEWEST_SEEDS: Final = 8
-_MOST_NEGATIVES: Final = 40_000
+_MOST_NEGATIVES: Final = 60_000
 _SURELY_APART: Final = 0.9
 _HELD: Final = 0.3
 _HELD_RECORDS: Final = 200
