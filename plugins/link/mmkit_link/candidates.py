@@ -1,0 +1,164 @@
+"""Pairs worth comparing: the nearest records by vector search, from both sides, without hand-written blocking.
+
+Legend: N left records, M right records, D dims, P pairs, K candidates a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+__all__ = ["Candidates", "find_candidates", "fused_scores", "nearest"]
+
+#: Multiply-adds a search may spend: terms are used from the rarest on until they are spent.
+_WORK: Final = 20_000_000_000
+_NONZEROS_AT_ONCE: Final = 20_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """P pairs and how near they are.
+
+    Attributes:
+        pairs: (P, 2) int64 rows of left and right, sorted, each pair once.
+        scores: (P,) float32 fused similarity, the mean cosine of all views.
+    """
+
+    pairs: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+    def ranks(self, side: int = 0) -> NDArray[np.int64]:
+        """(P,) the place of each pair among those of its left (0) or right (1) record, from 0."""
+        order = np.lexsort((self.pairs[:, 1 - side], -self.scores, self.pairs[:, side]))
+        keys = self.pairs[order, side]
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, int)
+        ranks = np.empty(len(keys), np.int64)
+        ranks[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys))))
+        return ranks
+
+
+def find_candidates(
+    sparse_views: Sequence[tuple[sparse.csr_matrix, sparse.csr_matrix]],
+    dense_views: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]] = (),
+    *,
+    k: int = 20,
+    within: bool = False,
+) -> Candidates:
+    """Search every view in both directions, join what was found and keep the k nearest of every record.
+
+    Args:
+        sparse_views, dense_views: (N, D) and (M, D) unit rows; zero rows find nothing.
+        k: candidates a record, of either side.
+        within: both sides are one table; a pair is then given once, with the lower row first, and no row meets itself.
+    """
+    found = []
+    extra = 1 if within else 0
+    for left, right in sparse_views:
+        found.append(nearest(left, right, k + extra))
+        if not within:
+            found.append(nearest(right, left, k)[:, ::-1])
+    for one, other in dense_views:
+        found.append(_dense_nearest(one, other, k + extra))
+        if not within:
+            found.append(_dense_nearest(other, one, k)[:, ::-1])
+    pairs = np.concatenate(found) if found else np.zeros((0, 2), np.int64)
+    if within:
+        pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
+    pairs = np.unique(pairs, axis=0) if len(pairs) else pairs
+    scores = fused_scores(pairs, sparse_views, dense_views)
+    joined = Candidates(pairs, scores)
+    if within:
+        both = np.concatenate([pairs, pairs[:, ::-1]])
+        rank = Candidates(both, np.concatenate([scores, scores])).ranks()
+        kept = (rank[: len(pairs)] < k) | (rank[len(pairs) :] < k)
+    else:
+        kept = (joined.ranks(0) < k) | (joined.ranks(1) < k)
+    return Candidates(pairs[kept], scores[kept])
+
+
+def fused_scores(
+    pairs: NDArray[np.int64],
+    sparse_views: Sequence[tuple[sparse.csr_matrix, sparse.csr_matrix]],
+    dense_views: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]] = (),
+) -> NDArray[np.float32]:
+    """(P,) the mean over all views of the pairs' cosines."""
+    total = np.zeros(len(pairs))
+    for start in range(0, len(pairs), 50_000):
+        part = pairs[start : start + 50_000]
+        for left, right in sparse_views:
+            total[start : start + len(part)] += np.asarray(left[part[:, 0]].multiply(right[part[:, 1]]).sum(1)).ravel()
+        for one, other in dense_views:
+            total[start : start + len(part)] += np.einsum("pd,pd->p", one[part[:, 0]], other[part[:, 1]])
+    return (total / max(1, len(sparse_views) + len(dense_views))).astype(np.float32)
+
+
+def nearest(left: sparse.csr_matrix, right: sparse.csr_matrix, k: int, *, work: int = _WORK) -> NDArray[np.int64]:
+    """(P, 2) pairs of every left row and its k best right rows by product, fewer where fewer share a term."""
+    left, right = _within_budget(left, right, work)
+    columns = right.T.tocsr()
+    # The product's width is not known before it is made; the work is, and bounds it.
+    held = np.diff(columns.indptr)
+    spent = np.concatenate([[0], np.cumsum(np.asarray(held[left.indices], np.int64))])[left.indptr]
+    pairs = []
+    start = 0
+    while start < left.shape[0]:
+        stop = max(start + 1, int(np.searchsorted(spent, spent[start] + _NONZEROS_AT_ONCE, side="right")) - 1)
+        product = left[start:stop] @ columns
+        pairs.append(_best_of_rows(product, k, start))
+        start = stop
+    return np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)
+
+
+def _best_of_rows(product: sparse.csr_matrix, k: int, first: int) -> NDArray[np.int64]:
+    pointers, indices, data = product.indptr, product.indices, product.data
+    counts = np.diff(pointers)
+    keep = np.ones(len(data), bool)
+    for row in np.flatnonzero(counts > k):
+        part = slice(pointers[row], pointers[row + 1])
+        values = data[part]
+        cut = np.partition(values, len(values) - k)[len(values) - k]
+        better = values > cut
+        tied = np.flatnonzero(values == cut)
+        tied = tied[np.argsort(indices[part][tied], kind="stable")][: k - int(better.sum())]
+        better[tied] = True
+        keep[part] = better
+    rows = np.repeat(np.arange(len(counts)), counts)
+    return np.stack([first + rows[keep], indices[keep]], axis=1).astype(np.int64)
+
+
+def _within_budget(
+    left: sparse.csr_matrix, right: sparse.csr_matrix, work: int
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """Both sides without their commonest terms, where all together would cost more than ``work``."""
+    terms = left.shape[1]
+    one = np.bincount(left.indices, minlength=terms).astype(np.int64)
+    cost = one * np.bincount(right.indices, minlength=terms)
+    if int(cost.sum()) <= work:
+        return left, right
+    order = np.argsort(cost, kind="stable")
+    affordable = np.zeros(terms, bool)
+    affordable[order[np.cumsum(cost[order]) <= work]] = True
+    return _only(left, affordable), _only(right, affordable)
+
+
+def _only(matrix: sparse.csr_matrix, terms: NDArray[np.bool_]) -> sparse.csr_matrix:
+    kept = matrix.copy()
+    kept.data = np.where(terms[kept.indices], kept.data, 0).astype(np.float32)
+    kept.eliminate_zeros()
+    return kept
+
+
+def _dense_nearest(queries: NDArray[np.float32], gallery: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    from mmkit.match import match
+
+    asked, there = np.flatnonzero(queries.any(axis=1)), np.flatnonzero(gallery.any(axis=1))
+    if not len(asked) or not len(there):
+        return np.zeros((0, 2), np.int64)
+    hits = match(queries[asked], gallery[there], k=min(k, len(there)), scorer="dot").indices
+    pairs = np.stack([np.repeat(asked, hits.shape[1]), there[hits.ravel()]], axis=1)
+    return pairs.astype(np.int64)

@@ -1,0 +1,174 @@
+"""Groups of records that mean the same thing: by scored pairs, or by one pooled vector a record.
+
+Legend: N records, P pairs, D dims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmkit.errors import UsageError
+from mmkit.match import cluster
+from mmkit_link.encoding import pooled
+from mmkit_link.metrics import adjusted_rand
+
+__all__ = ["Linkage", "PooledCut", "cluster_pooled", "group_pairs", "search_pooling", "side_by_side", "text_sketch"]
+
+Linkage = Literal["single", "average", "complete"]
+_LARGEST: Final = 2000
+_MOST_TUNED: Final = 5000
+_SKETCH: Final = 1024
+_WEIGHTS: Final = tuple(round(0.05 * step, 2) for step in range(21))
+
+
+@dataclass(frozen=True, slots=True)
+class PooledCut:
+    """The weight of the picture, the cosine of the cut, and the adjusted Rand index they reached."""
+
+    weight: float
+    threshold: float
+    ari: float
+
+
+def group_pairs(
+    count: int,
+    pairs: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    threshold: float,
+    *,
+    linkage: Linkage = "average",
+) -> NDArray[np.int64]:
+    """(N,) labels from 0 of records joined by pairs at the threshold, by first appearance.
+
+    Args:
+        linkage: ``single`` joins whatever a chain of pairs connects. Against chaining, ``average`` joins two groups
+            only while the mean score of their pairs reaches the threshold, ``complete`` only while all do; pairs that
+            were never compared score 0. A chain of more than 2,000 records is first cut at higher scores.
+    """
+    labels = _connected(count, pairs[scores >= threshold])
+    if linkage != "single":
+        labels = _split(labels, pairs, scores, threshold, linkage)
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]
+
+
+def _connected(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_matrix((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def _split(
+    labels: NDArray[np.int64], pairs: NDArray[np.int64], scores: NDArray[np.float32], threshold: float, linkage: Linkage
+) -> NDArray[np.int64]:
+    from scipy.cluster.hierarchy import fcluster
+    from scipy.cluster.hierarchy import linkage as agglomerate
+    from scipy.spatial.distance import squareform
+
+    sizes = np.bincount(labels)
+    inside = np.flatnonzero((labels[pairs[:, 0]] == labels[pairs[:, 1]]) & (sizes[labels[pairs[:, 0]]] > 2))
+    inside = inside[np.argsort(labels[pairs[inside, 0]], kind="stable")]
+    result, used = labels.copy(), len(labels)
+    starts = np.flatnonzero(np.diff(labels[pairs[inside, 0]])) + 1
+    for places in np.split(inside, starts) if len(inside) else []:
+        members, row = np.unique(pairs[places], return_inverse=True)
+        row = row.reshape(-1, 2)
+        if len(members) > _LARGEST:
+            parts = _thinned(len(members), row, scores[places], threshold)
+        else:
+            distances = np.ones((len(members), len(members)))
+            distances[row[:, 0], row[:, 1]] = distances[row[:, 1], row[:, 0]] = 1 - scores[places]
+            np.fill_diagonal(distances, 0)
+            tree = agglomerate(squareform(distances, checks=False), linkage)
+            parts = fcluster(tree, 1 - threshold + 1e-6, criterion="distance")
+        result[members] = used + parts
+        used += int(parts.max()) + 1
+    return result
+
+
+def _thinned(count: int, row: NDArray[np.int64], scores: NDArray[np.float32], threshold: float) -> NDArray[np.int64]:
+    """Labels of a group too large for a dense linkage: the cut rises until its parts are small, or all scores are 1."""
+    labels = np.zeros(count, np.int64)
+    while threshold < 1 - 1e-4 and int(np.bincount(labels).max()) > _LARGEST:
+        threshold = (1 + threshold) / 2
+        labels = _connected(count, row[scores >= threshold])
+    return labels
+
+
+def text_sketch(texts: Sequence[str]) -> NDArray[np.float32]:
+    """(N, 1024) unit rows whose cosines estimate those of weighted character n-grams (a count sketch)."""
+    from scipy import sparse
+
+    from mmkit_link.views import grams_view
+
+    matrix = grams_view(texts, []).unit()[0]
+    rng = np.random.default_rng(1024)
+    width = matrix.shape[1]
+    signs = rng.choice(np.array([-1, 1], np.float32), width)
+    sketch = sparse.csr_matrix((signs, (np.arange(width), rng.integers(0, _SKETCH, width))), shape=(width, _SKETCH))
+    rows = np.asarray((matrix @ sketch).todense(), np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+
+
+def side_by_side(
+    pictures: NDArray[np.float32], texts: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Vectors of two spaces as vectors of one, each zero where the other lies."""
+    one = np.concatenate([pictures, np.zeros((len(pictures), texts.shape[1]), np.float32)], axis=1)
+    other = np.concatenate([np.zeros((len(texts), pictures.shape[1]), np.float32), texts], axis=1)
+    return one, other
+
+
+def cluster_pooled(
+    pictures: NDArray[np.float32],
+    texts: NDArray[np.float32],
+    *,
+    weight: float,
+    threshold: float,
+    linkage: Linkage = "single",
+) -> NDArray[np.int64]:
+    """(N,) labels: the pooled vectors N(w N(I) + (1 - w) N(T)) clustered at a cosine, as in CLIPPINGS (section 4)."""
+    return cluster(pooled(pictures, texts, weight), threshold, linkage=linkage)
+
+
+def search_pooling(
+    pictures: NDArray[np.float32],
+    texts: NDArray[np.float32],
+    labels: Sequence[Hashable],
+    *,
+    weights: Sequence[float] = _WEIGHTS,
+) -> PooledCut:
+    """The weight and cosine whose single-linkage clusters have the highest adjusted Rand index with known labels.
+
+    Raises:
+        UsageError: more than 5,000 records; tune on fewer.
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(labels) > _MOST_TUNED:
+        raise UsageError(f"Expected at most {_MOST_TUNED} records to tune on, but received {len(labels)}")
+    if len(labels) < 2:
+        raise UsageError(f"Expected at least 2 records to tune on, but received {len(labels)}")
+    best = PooledCut(0.0, 1.0, -1.0)
+    for weight in weights:
+        rows = pooled(pictures, texts, weight)
+        distances = np.maximum(1 - rows @ rows.T, 0).astype(np.float64)
+        np.fill_diagonal(distances, 0)
+        tree = linkage(squareform(distances, checks=False), "single")
+        for cut in np.round(np.arange(0.01, 1.0, 0.01), 2):
+            found = fcluster(tree, cut, criterion="distance")
+            ari = adjusted_rand(found.tolist(), labels)
+            if ari > best.ari:
+                best = PooledCut(float(weight), float(1 - cut), ari)
+    return best

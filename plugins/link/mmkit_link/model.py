@@ -1,0 +1,282 @@
+"""The pair re-scorer: a forest and a logistic regression over the same features, averaged and calibrated.
+
+scikit-learn fits them; what is kept are plain arrays, written as safetensors, so that a model file runs no code.
+
+Legend: P pairs, F features, N nodes of all trees, T trees.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmkit.errors import BadInput
+from mmkit_link.calibration import Sigmoid, fit_sigmoid
+from mmkit_link.comparisons import Features
+
+__all__ = ["Forest", "Linear", "PairModel", "fit_model", "load_model", "with_threshold"]
+
+FORMAT: Final = "mmkit-link-1"
+_CHUNK: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forest:
+    """Trees one after another: node n sends a pair left where its feature is at most ``cut``.
+
+    Attributes:
+        roots: (T,) the first node of each tree.
+        feature: (N,) int32, -1 at a leaf.
+        cut: (N,) float64.
+        left, right: (N,) int32 nodes.
+        value: (N,) float32 share of positives.
+    """
+
+    roots: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    cut: NDArray[np.float64]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    value: NDArray[np.float32]
+
+    def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(P,) the mean over the trees."""
+        total = np.zeros(len(values))
+        for root in self.roots:
+            node = np.full(len(values), root, np.int32)
+            rows = np.arange(len(values))
+            while len(rows):
+                feature = self.feature[node[rows]]
+                rows = rows[feature >= 0]
+                at = node[rows]
+                goes_left = values[rows, self.feature[at]] <= self.cut[at]
+                node[rows] = np.where(goes_left, self.left[at], self.right[at])
+            total += self.value[node]
+        return total / max(1, len(self.roots))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear:
+    """Logistic regression on standardised features: (F,) mean, scale and weights."""
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    bias: float
+
+    def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(P,) probabilities."""
+        logits = ((values - self.mean) / self.scale) @ self.weights + self.bias
+        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairModel:
+    """Scores record pairs.
+
+    Attributes:
+        names: the F features it was fitted on.
+        sigmoid: calibration of the mean of both parts.
+        threshold: the probability from which a pair is a link.
+        recipe: what else the caller wants to know again: columns, kinds, encoder.
+    """
+
+    names: tuple[str, ...]
+    forest: Forest
+    linear: Linear
+    sigmoid: Sigmoid
+    threshold: float = 0.5
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    def probabilities(self, features: Features) -> NDArray[np.float32]:
+        """(P,) calibrated probabilities.
+
+        Raises:
+            BadInput: the features are not those of the fit, for other columns were compared.
+        """
+        if features.names != self.names:
+            missing = [name for name in self.names if name not in features.names]
+            given = ", ".join(missing[:3] or [name for name in features.names if name not in self.names][:3])
+            raise BadInput(
+                f"the records do not give the features this model was trained on ({given})",
+                mend="compare the same columns with the same encoder, or train again",
+            )
+        return self.sigmoid(self.raw(features.values)).astype(np.float32)
+
+    def raw(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(P,) the uncalibrated mean of forest and regression, from (P, F)."""
+        found = np.empty(len(values))
+        for start in range(0, len(values), _CHUNK):
+            part = values[start : start + _CHUNK]
+            found[start : start + len(part)] = (self.forest(part) + self.linear(part)) / 2
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file, all or nothing."""
+        from safetensors.numpy import save
+
+        tensors = {f"forest.{name}": getattr(self.forest, name) for name in Forest.__slots__}
+        tensors |= {f"linear.{name}": getattr(self.linear, name) for name in ("mean", "scale", "weights")}
+        about = {
+            "format": FORMAT,
+            "names": self.names,
+            "bias": self.linear.bias,
+            "sigmoid": [self.sigmoid.slope, self.sigmoid.offset],
+            "threshold": self.threshold,
+            "recipe": self.recipe,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_bytes(save(tensors, {"mmkit_link": json.dumps(about, ensure_ascii=False)}))
+        partial.replace(path)
+
+
+def load_model(path: Path) -> PairModel:
+    """Read a model that ``PairModel.save`` wrote.
+
+    Raises:
+        BadInput: missing, damaged, or another kind of file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise BadInput("no such model file", where=str(path), mend="make one with: mmkit link train")
+    try:
+        with safe_open(path, "np") as file:
+            about = json.loads((file.metadata() or {}).get("mmkit_link", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator
+        if about.get("format") != FORMAT:
+            raise BadInput("is no model of mmkit link", where=str(path))
+        forest = Forest(**{name: tensors[f"forest.{name}"] for name in Forest.__slots__})
+        _check_forest(forest, len(about["names"]))
+        mean, scale, weights = (tensors[f"linear.{name}"].reshape(-1) for name in ("mean", "scale", "weights"))
+        if not len(mean) == len(scale) == len(weights) == len(about["names"]):
+            raise ValueError("its features and weights differ in number")
+        linear = Linear(mean, scale, weights, float(about["bias"]))
+        sigmoid = Sigmoid(*map(float, about["sigmoid"]))
+        return PairModel(
+            tuple(about["names"]), forest, linear, sigmoid, float(about["threshold"]), dict(about["recipe"])
+        )
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise BadInput(f"is damaged ({error})", where=str(path), mend="train it again") from error
+
+
+def _check_forest(forest: Forest, features: int) -> None:
+    """Raise ValueError where a walk down the trees could leave them or never end."""
+    count = len(forest.feature)
+    inner = np.flatnonzero(forest.feature >= 0)
+    shapes = {len(getattr(forest, name)) for name in Forest.__slots__ if name != "roots"}
+    children = np.concatenate([forest.left[inner], forest.right[inner]])
+    parents = np.concatenate([inner, inner])
+    if (
+        len(shapes) != 1
+        or (len(forest.roots) and not 0 <= forest.roots.min() <= forest.roots.max() < count)
+        or (len(inner) and int(forest.feature.max()) >= features)
+        or (len(children) and (int(children.max()) >= count or (children <= parents).any()))
+    ):
+        raise ValueError("its trees are malformed")
+
+
+def fit_model(
+    features: Features,
+    labels: NDArray[np.int64],
+    *,
+    trees: int = 300,
+    balanced: bool = False,
+    seed: int = 0,
+    groups: NDArray[np.int64] | None = None,
+) -> tuple[PairModel, NDArray[np.float64]]:
+    """Fit on labelled pairs.
+
+    Args:
+        labels: (P,) 0 or 1, both present.
+        balanced: weigh both classes alike, for pseudo-labels whose shares mean nothing; else probabilities are
+            calibrated by what pairs score that a tree, or a fold, has not seen.
+        groups: (P,) pairs of one group are never split between fold and rest, such as pairs of one record.
+
+    Returns:
+        The model, and (P,) the raw scores of the pairs by parts that had not seen them.
+
+    Raises:
+        BadInput: only one class is there.
+    """
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    labels = np.asarray(labels)
+    if len(set(labels.tolist())) < 2:
+        raise BadInput("the labelled pairs are all of one class", mend="give pairs with label 1 and pairs with label 0")
+    classifier = ExtraTreesClassifier(
+        trees,
+        min_samples_leaf=2,
+        max_features=0.3,
+        bootstrap=True,
+        oob_score=True,
+        class_weight="balanced_subsample" if balanced else None,
+        random_state=seed,
+        n_jobs=1,
+    )
+    with warnings.catch_warnings():
+        # Few trees leave some pairs in every bag; they fall back on the whole forest below.
+        warnings.simplefilter("ignore")
+        classifier.fit(features.values, labels)
+    forest = _plain_forest(classifier)
+    unseen = np.asarray(classifier.oob_decision_function_)[:, 1]
+    unseen = np.where(np.isnan(unseen), forest(features.values), unseen)
+    linear = _fit_linear(features.values, labels, balanced)
+    unseen = (unseen + _unseen_linear(features.values, labels, balanced, groups)) / 2
+    sigmoid = Sigmoid(1.0, 0.0) if balanced else fit_sigmoid(unseen, labels)
+    return PairModel(features.names, forest, linear, sigmoid), unseen
+
+
+def _plain_forest(classifier: Any) -> Forest:
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in Forest.__slots__}
+    used = 0
+    for estimator in classifier.estimators_:
+        tree = estimator.tree_
+        leaf = tree.children_left < 0
+        shares = tree.value[:, 0, :]
+        parts["roots"].append(np.array([used], np.int32))
+        parts["feature"].append(np.where(leaf, -1, tree.feature).astype(np.int32))
+        parts["cut"].append(tree.threshold.astype(np.float64))
+        parts["left"].append(np.where(leaf, 0, tree.children_left + used).astype(np.int32))
+        parts["right"].append(np.where(leaf, 0, tree.children_right + used).astype(np.int32))
+        parts["value"].append((shares[:, 1] / np.maximum(shares.sum(axis=1), 1e-12)).astype(np.float32))
+        used += tree.node_count
+    return Forest(**{name: np.concatenate(arrays) for name, arrays in parts.items()})
+
+
+def _fit_linear(values: NDArray[np.float32], labels: NDArray[np.int64], balanced: bool) -> Linear:
+    from sklearn.linear_model import LogisticRegression
+
+    mean, scale = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+    scale = np.where(scale > 1e-9, scale, 1.0)
+    regression = LogisticRegression(C=0.05, class_weight="balanced" if balanced else None, max_iter=500)
+    regression.fit((values - mean) / scale, labels)
+    return Linear(mean, scale, regression.coef_[0].astype(np.float64), float(regression.intercept_[0]))
+
+
+def _unseen_linear(
+    values: NDArray[np.float32], labels: NDArray[np.int64], balanced: bool, groups: NDArray[np.int64] | None
+) -> NDArray[np.float64]:
+    folds = 5
+    keys = np.arange(len(labels)) if groups is None else groups
+    fold = (keys * 2654435761 % 2**32) * folds // 2**32
+    found = np.empty(len(labels))
+    for number in range(folds):
+        held = fold == number
+        rest = labels[~held]
+        usable = held.any() and len(set(rest.tolist())) == 2
+        fitted = _fit_linear(values[~held], rest, balanced) if usable else _fit_linear(values, labels, balanced)
+        found[held] = fitted(values[held])
+    return found
+
+
+def with_threshold(model: PairModel, threshold: float, **recipe: Any) -> PairModel:
+    """The model with another threshold and more to remember."""
+    return replace(model, threshold=float(threshold), recipe={**model.recipe, **recipe})
