@@ -53,8 +53,18 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A place to install plugins, for this process (whose registry starts anew) and for its children."""
+    from mmkit import plugins
+
     folder = tmp_path / "site"
     folder.mkdir()
+    # What else is installed on this machine would stand in the lists that tests compare.
+    find = plugins.installed_entry_points
+    elsewhere = {(point.name, point.value) for point in find(plugins.ENTRY_POINT_GROUP)}
+    monkeypatch.setattr(
+        plugins,
+        "installed_entry_points",
+        lambda group: [point for point in find(group) if (point.name, point.value) not in elsewhere],
+    )
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delenv("MMKIT_PLUGINS", raising=False)
     monkeypatch.setenv("MMKIT_NO_PLUGIN", "")
