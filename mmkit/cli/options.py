@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
+from typer.core import TyperGroup
 
+from mmkit.cli.default_verb import group_with_default
 from mmkit.config import Settings, settings
 from mmkit.errors import UsageError
 from mmkit.types import MODALITIES, Modality
@@ -65,9 +67,14 @@ FailuresOption: TypeAlias = Annotated[
 ]
 
 
-def new_app(help: str) -> typer.Typer:
-    """An app for a verb: plain help, no completion options of its own."""
+def new_app(help: str, *, default: str | None = None) -> typer.Typer:
+    """An app for a verb: plain help, no completion options of its own.
+
+    Args:
+        default: the app's verb that takes arguments which begin with no verb; see ``default_verb``.
+    """
     return typer.Typer(
+        cls=TyperGroup if default is None else group_with_default(default),
         help=help,
         rich_markup_mode=None,
         add_completion=False,

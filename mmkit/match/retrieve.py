@@ -18,7 +18,7 @@ from mmkit.match.operands import Comparable, Operand, as_operand, check_comparab
 from mmkit.match.scorers import SCORERS, Scorer, resolve_scorer
 from mmkit.types import Embeddings, Matches, SharedSpaceQuery
 
-__all__ = ["StoredVectors", "match"]
+__all__ = ["StoredVectors", "match", "store_ids"]
 
 _ROWS_AT_ONCE: Final = 4096
 
@@ -91,7 +91,7 @@ def match(
         if built_in and index == "exact" and gallery.spec_fields.kind == "vector":
             check_comparable(as_operand(queries, name="queries"), as_operand(_no_rows(gallery), name="gallery"))
             found = search_blocks(queries, gallery.blocks(), k, scorer=chosen.name, threshold=threshold, device=device)
-            return _named(found, gallery)
+            return Matches(found.indices, found.scores, store_ids(gallery, found.indices))
         gallery = gallery.vectors()
     if _is_stream(gallery):
         if not built_in or index != "exact":
@@ -141,15 +141,15 @@ def _no_rows(gallery: StoredVectors) -> Embeddings:
     return Embeddings(np.empty((0, fields.dim), np.float32), space=fields.space, fingerprint=fields.fingerprint)
 
 
-def _named(matches: Matches, gallery: StoredVectors) -> Matches:
-    """The hits with the store's ids; only the rows that were hit are read."""
-    rows = np.unique(matches.indices[matches.indices >= 0])
+def store_ids(gallery: StoredVectors, indices: NDArray[np.int64]) -> NDArray[Any]:
+    """The store's ids of rows, "" for -1; only the rows that were hit are read."""
+    rows = np.unique(indices[indices >= 0])
     names = {int(row): record["id"] for row, record in zip(rows, gallery.rows([int(r) for r in rows]), strict=True)}
-    ids = np.full(matches.indices.shape, "", object)
-    for place, row in np.ndenumerate(matches.indices):
+    ids = np.full(indices.shape, "", object)
+    for place, row in np.ndenumerate(indices):
         if row >= 0:
             ids[place] = names[int(row)]
-    return Matches(matches.indices, matches.scores, ids)
+    return ids
 
 
 def _on_host(operand: Operand, name: str) -> Operand:

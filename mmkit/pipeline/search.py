@@ -70,6 +70,7 @@ def search_one_to_one(store: Store, queries: Embeddings, *, threshold: float | N
     import numpy as np
 
     from mmkit.match import assign
+    from mmkit.match.retrieve import store_ids
 
     gallery = store.vectors()
     if gallery.kind != "vector" or queries.kind != "vector":
@@ -80,7 +81,7 @@ def search_one_to_one(store: Store, queries: Embeddings, *, threshold: float | N
     indices = np.full((len(queries), 1), -1, np.int64)
     best = np.full((len(queries), 1), -np.inf, np.float32)
     indices[pairs[:, 0], 0], best[pairs[:, 0], 0] = pairs[:, 1], values
-    return Matches(indices, best, np.where(indices >= 0, indices.astype(object), ""))
+    return Matches(indices, best, store_ids(store, indices))
 
 
 def hits_of(store: Store, matches: Matches, query: int) -> list[Hit]:

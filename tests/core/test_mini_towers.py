@@ -27,9 +27,6 @@ from mmkit.encoders.mini.training import losses  # noqa: E402
 from mmkit.encoders.mini.training.synthetic import ClassShift  # noqa: E402
 from mmkit.encoders.mini.training.wordnet import ConceptTree, Synset  # noqa: E402
 
-HAS_WEIGHTS = all((mini.WEIGHTS / name).exists() for name in (*WEIGHT_FILES, "config.json", "tokenizer.json"))
-needs_weights = pytest.mark.skipif(not HAS_WEIGHTS, reason="the weights are not in this checkout")
-
 
 @pytest.fixture(autouse=True)
 def one_thread():
@@ -171,7 +168,6 @@ def test_normalise_is_the_towers():
     torch.testing.assert_close(normalise(torch.tensor([127, 255], dtype=torch.uint8)), torch.tensor([0.0, 1.0]))
 
 
-@needs_weights
 def test_tokenizer_cuts_pads_and_marks(tokenizer):
     ids, mask = tokenizer(["a cat", "word " * 500, ""])
     assert ids.shape == mask.shape == (3, tokenizer.max_tokens)
@@ -180,7 +176,6 @@ def test_tokenizer_cuts_pads_and_marks(tokenizer):
     assert not ids[~mask].any()
 
 
-@needs_weights
 def test_tokenizer_is_shared_between_threads(tokenizer):
     texts = [f"a photo of {number} cats" for number in range(50)]
     expected, found = tokenizer(texts)[0].tolist(), []
@@ -195,14 +190,12 @@ def test_tokenizer_is_shared_between_threads(tokenizer):
 # The shipped model
 
 
-@needs_weights
 def test_weights_fit_their_limits():
     sizes = [path.stat().st_size for path in mini.WEIGHTS.iterdir()]
     assert max(sizes) < 40e6
     assert sum(sizes) < 64e6
 
 
-@needs_weights
 def test_card_names_every_file_with_its_hash():
     import hashlib
 
@@ -215,7 +208,6 @@ def test_card_names_every_file_with_its_hash():
     assert card.space == "mini"
 
 
-@needs_weights
 def test_batches_do_not_change_vectors(model, tokenizer):
     pixels = torch.rand(8, 3, 96, 96, generator=torch.Generator().manual_seed(0)) * 2 - 1
     ids, mask = (torch.from_numpy(part) for part in tokenizer(["a cat", "two dogs play in the deep snow"] * 4))
@@ -231,7 +223,6 @@ def test_batches_do_not_change_vectors(model, tokenizer):
     assert not tokens[~mask].any()
 
 
-@needs_weights
 def test_it_tells_a_cat_from_coffee(model, tokenizer):
     data = pytest.importorskip("skimage.data")
     settings = model.config.preprocessing
@@ -243,7 +234,6 @@ def test_it_tells_a_cat_from_coffee(model, tokenizer):
     assert scores.argmax(1).tolist() == [0, 1]
 
 
-@needs_weights
 def test_gradients_reach_pixels_and_word_embeddings(model, tokenizer):
     pixels = torch.zeros(1, 3, 64, 64, requires_grad=True)
     ids, mask = (torch.from_numpy(part) for part in tokenizer(["a cat"]))
@@ -368,8 +358,6 @@ def test_three_training_steps_run_and_keep_frozen_towers(tmp_path):
     from mmkit.encoders.mini.training.objective import Teacher
     from mmkit.encoders.mini.training.text_pool import NamePool
 
-    if not HAS_WEIGHTS:
-        pytest.skip("the tokenizer lies with the weights")
     (tmp_path / "images").mkdir()
     lines = []
     for number in range(6):
