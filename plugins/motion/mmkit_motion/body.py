@@ -28,6 +28,9 @@ def to_skeleton(tree: Tree, positions: NDArray[np.floating], *, where: str) -> N
     Raises:
         BadInput: the tree is not that of a human body.
     """
+    place = {name: index for index, name in enumerate(tree.names)}
+    if all(name in place for name in JOINTS):
+        return np.asarray(positions, np.float64)[:, [place[name] for name in JOINTS]]
     marks = landmarks_by_name(tree) or landmarks_by_shape(tree, positions)
     if marks is None:
         raise BadInput(

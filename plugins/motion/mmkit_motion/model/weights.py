@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,13 +47,26 @@ class Networks:
         return self
 
 
-def save_networks(networks: Networks, folder: Path, *, notes: dict[str, Any]) -> None:
-    """Write weights in float16 and config.json; the folder is made."""
+def save_networks(
+    networks: Networks,
+    folder: Path,
+    *,
+    notes: dict[str, Any],
+    averaged: Mapping[int, Mapping[str, Tensor]] | None = None,
+) -> None:
+    """Write weights in float16 and config.json, each file whole or not at all; the folder is made.
+
+    Args:
+        notes: further entries of config.json.
+        averaged: by the id of a network, weights to write in place of its own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, file in FILES.items():
         network: nn.Module = getattr(networks, name)
-        state = {key: value.detach().to("cpu", torch.float16).contiguous() for key, value in network.state_dict().items()}
-        save_file(state, folder / file)
+        own = (averaged or {}).get(id(network), network.state_dict())
+        state = {key: value.detach().to("cpu", torch.float16).contiguous() for key, value in own.items()}
+        save_file(state, folder / f"{file}.part")
+        (folder / f"{file}.part").replace(folder / file)
     config = {
         "sizes": networks.sizes.to_dict(),
         "mean": [round(float(value), 6) for value in networks.mean],

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from mmkit_motion.model.generator import MaskedGenerator
 from mmkit_motion.model.query_transformer import QueryTransformer
@@ -71,10 +72,15 @@ def train(
     def check() -> str:
         return " | " + " ".join(f"{k} {v:.3f}" for k, v in validate(networks, corpus).items())
 
+    def keep(part: nn.Module, state: dict[str, torch.Tensor]) -> None:
+        # What a kill would find: the weights of that moment, averaged as they are in the end.
+        save_networks(networks, out, notes={"seed": seed, "seconds": seconds}, averaged={id(part): state})
+
+    save_networks(networks, out, notes={"seed": seed, "seconds": seconds})
     train_query_transformer(
-        query, vqvae, corpus, Clock(SHARES[1] * left, 5e-4), batch=batch, report=report, check=check
+        query, vqvae, corpus, Clock(SHARES[1] * left, 5e-4), batch=batch, report=report, check=check, keep=keep
     )
-    train_generator(generator, query, vqvae, corpus, Clock(SHARES[2] * left, 5e-4), batch=batch, report=report)
+    train_generator(generator, query, vqvae, corpus, Clock(SHARES[2] * left, 5e-4), batch=batch, report=report, keep=keep)
     numbers = validate(networks, corpus)
     save_networks(networks, out, notes={"seed": seed, "seconds": seconds})
     (out / "metrics.json").write_text(json.dumps(numbers, indent=1) + "\n", "utf-8")

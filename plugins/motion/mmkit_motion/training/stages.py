@@ -20,6 +20,8 @@ from mmkit_motion.training.corpus import Batch, Corpus
 __all__ = ["Clock", "next_words", "train_generator", "train_query_transformer", "train_vqvae"]
 
 Report = Callable[[str], None]
+#: Called now and then with the network in training and its averaged weights.
+Keep = Callable[[nn.Module, dict[str, Tensor]], None]
 #: Frames of the windows that the VQ-VAE learns from.
 _WINDOW = 64
 #: Number of the end mark in the caption head, before the corpus's own tokens.
@@ -182,7 +184,7 @@ def mirror_partners(corpus: Corpus) -> Tensor:
 
 def train_query_transformer(
     model: QueryTransformer, vqvae: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int, report: Report,
-    check: Callable[[], str] | None = None, word_drop: float = 0.1, noise: float = 0.02,
+    check: Callable[[], str] | None = None, keep: Keep | None = None, word_drop: float = 0.1, noise: float = 0.02,
 ) -> None:
     """The four losses of section 3.2, equally weighted, over frozen VQ-VAE states.
 
@@ -200,6 +202,8 @@ def train_query_transformer(
     def tell(step: int, seconds: float) -> None:
         note = check() if check and step else ""
         report(f"lamp step {step} {seconds:.0f} s " + " ".join(f"{k} {float(v):.3f}" for k, v in shown.items()) + note)
+        if keep and step:
+            keep(model, average.kept)
 
     for _ in clock.steps(optimiser, tell):
         pairs = corpus.batch(_draw(corpus, clips, weights, batch, partner))
@@ -261,7 +265,7 @@ def query_losses(
 
 def train_generator(
     model: MaskedGenerator, query: QueryTransformer, vqvae: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int,
-    report: Report, without: float = 0.1,
+    report: Report, keep: Keep | None = None, without: float = 0.1,
 ) -> None:
     """Cross-entropy on corrupted codes, the condition withheld for a share ``without`` of the motions."""
     clips = corpus.part("train")
@@ -273,6 +277,8 @@ def train_generator(
 
     def tell(step: int, seconds: float) -> None:
         report(f"generator step {step} {seconds:.0f} s " + " ".join(f"{k} {float(v):.3f}" for k, v in shown.items()))
+        if keep and step:
+            keep(model, average.kept)
 
     for _ in clock.steps(optimiser, tell):
         pairs = corpus.batch(clips[torch.multinomial(weights, batch, replacement=True)])
