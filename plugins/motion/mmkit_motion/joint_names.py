@@ -111,11 +111,16 @@ def landmarks_by_shape(tree: Tree, positions: NDArray[np.floating]) -> Landmarks
         size[tree.parents[index]] += size[index]
 
     def line(joint: int) -> list[int]:
-        """The longest way down from a joint, itself first."""
-        below = [line(child) for child in children[joint]]
+        """The longest way down from a joint, itself first; ends of bones are no joints."""
+        below = [line(child) for child in children[joint] if not tree.names[child].endswith("_end")]
         return [joint, *max(below, key=len, default=[])]
 
-    forks = [joint for joint in children if sum(len(line(child)) >= 2 for child in children[joint]) >= 3]
+    forks = [
+        joint
+        for joint in children
+        if sum(len(line(child)) >= 2 for child in children[joint]) >= 2
+        and sum(not tree.names[child].endswith("_end") for child in children[joint]) >= 3
+    ]
     if len(forks) < 2:
         return None
     pelvis = forks[0]
@@ -123,7 +128,7 @@ def landmarks_by_shape(tree: Tree, positions: NDArray[np.floating]) -> Landmarks
     if above is None:
         return None
     legs = [child for child in children[pelvis] if child not in tree.up(above) and len(line(child)) >= 3]
-    branches = [child for child in children[above] if len(line(child)) >= 2]
+    branches = [child for child in children[above] if not tree.names[child].endswith("_end")]
     arms = sorted(branches, key=lambda child: -len(line(child)))[:2]
     heads = [child for child in branches if child not in arms]
     if len(legs) != 2 or len(arms) != 2 or not heads or min(len(line(arm)) for arm in arms) < 3:
@@ -138,7 +143,10 @@ def landmarks_by_shape(tree: Tree, positions: NDArray[np.floating]) -> Landmarks
 
     if is_left(legs[0], pelvis) == is_left(legs[1], pelvis):
         return None
-    single = {"pelvis": pelvis, "neck": above, "head": heads[0]}
+    neck = line(heads[0])
+    single = {"pelvis": pelvis, "neck": neck[0], "head": neck[1]} if len(neck) > 1 else {
+        "pelvis": pelvis, "neck": above, "head": neck[0]
+    }
     for leg in legs:
         side = "left" if is_left(leg, pelvis) else "right"
         for landmark, joint in zip(("hip", "knee", "ankle", "foot"), line(leg), strict=False):

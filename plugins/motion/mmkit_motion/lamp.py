@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,12 +23,15 @@ if TYPE_CHECKING:
     import torch
 
     from mmkit_motion.model.weights import Networks
+    from mmkit_motion.reading import Clip
 
-__all__ = ["WEIGHTS", "Lamp", "TextInput", "lamp", "windows"]
+__all__ = ["BEST_QUERY", "WEIGHTS", "Lamp", "TextInput", "windows"]
 
 WEIGHTS: Final = Path(__file__).parent / "weights"
 #: Windows looked at together.
 _BATCH: Final = 64
+#: Whether a clip is scored by its best query or by the mean of all, as chosen on the validation clips.
+BEST_QUERY: Final = False
 #: Words of a caption at most.
 _LONGEST_CAPTION: Final = 30
 
@@ -40,12 +42,6 @@ class TextInput:
 
     tokens: tuple[int, ...]
     pooled: NDArray[np.float32]
-
-
-@cache
-def lamp(folder: Path = WEIGHTS, device: str = "auto") -> Lamp:
-    """The model of a folder, loaded once a process."""
-    return Lamp(folder, settings(device=None if device == "auto" else device))
 
 
 def windows(joints: NDArray[np.floating], length: int, hop: int) -> list[tuple[int, int]]:
@@ -155,11 +151,14 @@ class Lamp:
         most = self.networks.sizes.tokens
         rows = [[*row[: most + 1], row[-1]] if len(row) > most + 2 else row for row in tokenizer.rows(list(texts))]
         ids, mask = pad_ids(rows)
+        values = np.zeros((len(rows), self.networks.sizes.words), np.float32)
         with torch.inference_mode():
-            pooled = tower.sentence_vectors(
-                torch.from_numpy(ids).to(self.device), torch.from_numpy(mask).to(self.device)
-            )
-        values = pooled.float().cpu().numpy()
+            for first in range(0, len(rows), _BATCH):
+                part = slice(first, first + _BATCH)
+                pooled = tower.sentence_vectors(
+                    torch.from_numpy(ids[part]).to(self.device), torch.from_numpy(mask[part]).to(self.device)
+                )
+                values[part] = pooled.float().cpu().numpy()
         return [TextInput(tuple(row[1:-1]), vector) for row, vector in zip(rows, values, strict=True)]
 
     def text_vectors(self, inputs: Sequence[TextInput]) -> NDArray[np.float32]:
@@ -172,6 +171,19 @@ class Lamp:
         with torch.inference_mode():
             words, mask, pooled = self._words(inputs)
             return query.text_vectors(query.read_text(words, pooled, mask), pooled).float().cpu().numpy()
+
+    def token_states(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """(T, W) unit rows of each text's tokens in the text tower, end marks left out."""
+        import torch
+
+        tower, tokenizer = self._text_tower()
+        out = []
+        with torch.inference_mode():
+            for row in tokenizer.rows(list(texts)):
+                ids = torch.tensor([row], device=self.device)
+                states = tower.text_tower(ids, torch.ones_like(ids, dtype=torch.bool))[0, 1:-1].float()
+                out.append(torch.nn.functional.normalize(states, dim=-1).cpu().numpy())
+        return out
 
     def _words(self, inputs: Sequence[TextInput]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Word embeddings (N, T, W), mask (N, T), pooled (N, W)."""
@@ -198,6 +210,28 @@ class Lamp:
                 self._tower = MiniEncoder(MINI, self._settings).model
                 self._tokenizer = MiniTokenizer(MINI / "tokenizer.json")
             return self._tower, self._tokenizer
+
+    # Both
+
+    #: How an evaluation names what measured it.
+    name: Final = "LaMP, bundled with mmkit-motion"
+
+    def scores(self, clips: Sequence[Clip], texts: Sequence[str], *, best: bool = BEST_QUERY) -> NDArray[np.float32]:
+        """(N, C) cosines of N clips and C texts: of the best query, or of the queries' mean."""
+        asked = self.text_vectors(self.text_inputs(texts))
+        rows = []
+        for clip in clips:
+            vectors = self.motion_vectors(self.motion_input(clip.joints)).reshape(-1, asked.shape[1])
+            if not best:
+                mean = vectors.mean(0, keepdims=True)
+                vectors = mean / np.linalg.norm(mean)
+            rows.append((vectors @ asked.T).max(0))
+        return np.stack(rows)
+
+    def text_cosines(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(C, C) cosines of the text tower's pooled vectors."""
+        pooled = np.stack([text.pooled for text in self.text_inputs(texts)])
+        return np.asarray(pooled @ pooled.T)
 
     # Words from motions
 
