@@ -219,14 +219,19 @@ class Lamp:
     def scores(self, clips: Sequence[Clip], texts: Sequence[str], *, best: bool = BEST_QUERY) -> NDArray[np.float32]:
         """(N, C) cosines of N clips and C texts: of the best query, or of the queries' mean."""
         asked = self.text_vectors(self.text_inputs(texts))
-        rows = []
-        for clip in clips:
-            vectors = self.motion_vectors(self.motion_input(clip.joints)).reshape(-1, asked.shape[1])
-            if not best:
-                mean = vectors.mean(0, keepdims=True)
-                vectors = mean / np.linalg.norm(mean)
-            rows.append((vectors @ asked.T).max(0))
-        return np.stack(rows)
+        return np.stack([(rows @ asked.T).max(0) for rows in self.clip_vectors(clips, best=best)])
+
+    def clip_vectors(self, clips: Sequence[Clip], *, best: bool = BEST_QUERY) -> list[NDArray[np.float32]]:
+        """For each clip the unit rows it is scored by: (Q, E) of each of its pieces, or (1, E) their mean."""
+        pieces = [self.motion_input(clip.joints) for clip in clips]
+        vectors = self.motion_vectors([piece for own in pieces for piece in own])
+        out, start = [], 0
+        for own in pieces:
+            rows = vectors[start : start + len(own)].reshape(-1, vectors.shape[-1])
+            start += len(own)
+            mean = rows.mean(0, keepdims=True)
+            out.append(rows if best else mean / np.linalg.norm(mean))
+        return out
 
     def text_cosines(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(C, C) cosines of the text tower's pooled vectors."""

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mmkit.encoders.torchvision_guard import guard_torchvision
 from mmkit.errors import ModelUnavailable, UsageError
 from mmkit_motion.features import to_features
 from mmkit_motion.model.attention import sinusoids
@@ -287,6 +288,8 @@ def _normalised(clip: Clip, mean: Tensor, std: Tensor) -> Tensor:
 def _from_transformers(folder: Path, *, model: bool) -> tuple[Any, Any]:
     if not folder.is_dir():
         raise ModelUnavailable("no such folder", where=str(folder), mend="save the language model there (see README)")
+    # Without this, transformers cannot import some models beside a torchvision whose operators are not compiled.
+    guard_torchvision()
     try:
         from transformers import AutoModel, AutoTokenizer
     except ImportError as error:

@@ -140,6 +140,10 @@ class Library:
     def __len__(self) -> int:
         return len(self._stores[CLIPS])
 
+    def load(self, *, moments: bool = False) -> None:
+        """Load weights and vectors now, so that the first search takes no longer than the next."""
+        self.search("a person walks", k=1, moments=moments)
+
     def search(self, text: str, *, k: int = 10, moments: bool = False, threshold: float | None = None) -> list[Hit]:
         """The ``k`` best clips for a text, or with ``moments`` the best seconds, none overlapping another.
 

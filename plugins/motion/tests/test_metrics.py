@@ -60,7 +60,7 @@ def test_feet_that_stand_do_not_skate_and_feet_that_slide_do(walk: np.ndarray) -
     assert metrics.foot_skate(still) == 0.0
     slid = still + np.arange(40)[:, None, None] * np.array([0.05, 0.0, 0.0])
     assert metrics.foot_skate(slid) == 1.0
-    assert metrics.bone_error(walk) < 0.01
+    assert metrics.bone_error(walk) < 0.1  # drawn with rounded directions
     assert metrics.bone_error(walk * 1.1) > 10
 
 

@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from mmkit.encoders.torchvision_guard import guard_torchvision
 from mmkit.errors import ModelUnavailable, UsageError
 from mmkit_motion.published import _ActorEncoder, load_published
 from mmkit_motion.reading import Clip
 
+guard_torchvision()
 transformers = pytest.importorskip("transformers")
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "person", "walks", "kicks"]

@@ -103,6 +103,7 @@ def search(
     manifest = store / CLIPS / "manifest.json"
     sets = manifest.is_file() and Store.open(store / CLIPS).spec_fields.kind == "multivector"
     library = Library(store, encoder(device, sets=sets))
+    library.load(moments=moments)
     drawn = []
     for text in texts:
         began = time.perf_counter()
