@@ -21,14 +21,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-
-from mmkit.errors import MmkitError
 from mmkit_motion.reading import read_clip
 from mmkit_motion.skeleton import FPS, mirror
 from mmkit_motion.training.captions import CONTENTS, STYLES, caption, mirrored, paced, style_of
 from mmkit_motion.training.prepare import CorpusBuilder
 from mmkit_motion.training.procedural import ACTIONS, draw_clip
+from numpy.typing import NDArray
+
+from mmkit.errors import MmkitError
 
 TEST_SUBJECTS = {"01", "02", "03"}
 VALIDATION_SUBJECTS = {"10", "16", "32", "38", "49", "55", "88"}
@@ -65,7 +65,9 @@ def human_captions(file: Path) -> list[tuple[str, float, float]]:
     return out
 
 
-def cmu_clips(cmu: Path, humanml: Path) -> Iterator[tuple[str, str, NDArray[np.float32], list[tuple[str, float, float]]]]:
+def cmu_clips(
+    cmu: Path, humanml: Path
+) -> Iterator[tuple[str, str, NDArray[np.float32], list[tuple[str, float, float]]]]:
     """Name, subject, joints and captions of every captioned clip."""
     spans: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
     with (humanml / "index.csv").open(encoding="utf-8") as file:
@@ -73,7 +75,9 @@ def cmu_clips(cmu: Path, humanml: Path) -> Iterator[tuple[str, str, NDArray[np.f
             parts = row["source_path"].split("/")
             if "CMU" in parts:
                 trial = parts[-1].removesuffix("_poses.npy")
-                spans[trial].append((row["new_name"].removesuffix(".npy"), int(row["start_frame"]), int(row["end_frame"])))
+                spans[trial].append(
+                    (row["new_name"].removesuffix(".npy"), int(row["start_frame"]), int(row["end_frame"]))
+                )
     files: dict[str, Path] = {}
     for file in sorted([*cmu.rglob("*.bvh"), *cmu.rglob("*.amc")]):  # an .amc takes the place of a .bvh
         subject, _, trial = file.stem.partition("_")

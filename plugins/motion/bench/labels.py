@@ -15,7 +15,6 @@ import random
 from pathlib import Path
 
 import numpy as np
-
 from mmkit_motion.lamp import Lamp
 from mmkit_motion.reading import Clip, read_clip
 from mmkit_motion.training.captions import CONTENTS, STYLES, caption, mirrored, style_of

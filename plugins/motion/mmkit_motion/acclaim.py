@@ -216,4 +216,3 @@ def _column(frames: list[dict[str, list[float]]], name: str, width: int, where: 
 def _matrices(angles: NDArray[np.float64], degrees: bool) -> NDArray[np.float64]:
     """(T, 3, 3) of rotations about the fixed axes x, then y, then z."""
     return Rotation.from_euler("xyz", angles, degrees=degrees).as_matrix()
-

@@ -47,7 +47,9 @@ def parse_bvh(text: str, *, where: str) -> Bvh:
     """
     head, found, body = text.partition("MOTION")
     if not head.lstrip().startswith("HIERARCHY"):
-        raise BadInput("is not a BVH file: it does not begin with HIERARCHY" if text.strip() else "is empty", where=where)
+        raise BadInput(
+            "is not a BVH file: it does not begin with HIERARCHY" if text.strip() else "is empty", where=where
+        )
     names, parents, offsets, channels = _hierarchy(head, where)
     counts = re.match(r"\s*Frames:\s*(\d+)\s*Frame Time:\s*([-+.\deE]+)", body)
     if not found or not counts:
@@ -74,9 +76,7 @@ def parse_bvh(text: str, *, where: str) -> Bvh:
     return Bvh(Tree(tuple(names), tuple(parents)), _place(values, parents, offsets, channels), 1.0 / step)
 
 
-def _hierarchy(
-    text: str, where: str
-) -> tuple[list[str], list[int], NDArray[np.float64], list[list[str]]]:
+def _hierarchy(text: str, where: str) -> tuple[list[str], list[int], NDArray[np.float64], list[list[str]]]:
     """Names, parents, offsets (J, 3) and channels of every joint and end site."""
     tokens = iter(text.split())
     names: list[str] = []
@@ -147,7 +147,9 @@ def _euler(order: str, angles: list[NDArray[np.float64]], frames: int) -> NDArra
     if not order:
         return np.broadcast_to(np.eye(3), (frames, 3, 3))
     if len(order) <= 3 and len(set(order)) == len(order):
-        return Rotation.from_euler(order, np.stack(angles, axis=-1) if len(order) > 1 else angles[0], degrees=True).as_matrix()
+        return Rotation.from_euler(
+            order, np.stack(angles, axis=-1) if len(order) > 1 else angles[0], degrees=True
+        ).as_matrix()
     total = np.broadcast_to(np.eye(3), (frames, 3, 3))
     for axis, angle in zip(order, angles, strict=True):
         total = total @ Rotation.from_euler(axis, angle, degrees=True).as_matrix()
@@ -181,7 +183,9 @@ def format_bvh(rest: NDArray[np.floating], turns: Rotation, root: NDArray[np.flo
             write(child, depth + 1)
         if not children[joint]:
             end = offset * 0.5
-            lines.append(f"{pad}\tEnd Site\n{pad}\t{{\n{pad}\t\tOFFSET {end[0]:.6f} {end[1]:.6f} {end[2]:.6f}\n{pad}\t}}")
+            lines.append(
+                f"{pad}\tEnd Site\n{pad}\t{{\n{pad}\t\tOFFSET {end[0]:.6f} {end[1]:.6f} {end[2]:.6f}\n{pad}\t}}"
+            )
         lines.append(pad + "}")
 
     write(0, 0)

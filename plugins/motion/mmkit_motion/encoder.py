@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmkit.config import Settings
 from mmkit.errors import BadInput, UsageError
-from mmkit.types import Embeddings, EmbeddingKind, EncoderSpec, Item, Modality, Prepared
+from mmkit.types import EmbeddingKind, Embeddings, EncoderSpec, Item, Modality, Prepared
 from mmkit_motion.lamp import WEIGHTS, Lamp
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ class MotionEncoder:
 
         if argument is not None:
             raise UsageError(f"the encoder motion takes nothing after its name, but received {argument!r}")
-        card = parse_card(
-            (WEIGHTS / "card.toml").read_text("utf-8"), where=str(WEIGHTS / "card.toml"), folder=WEIGHTS
-        )
+        card = parse_card((WEIGHTS / "card.toml").read_text("utf-8"), where=str(WEIGHTS / "card.toml"), folder=WEIGHTS)
         files = [*sorted(WEIGHTS.glob("*.safetensors")), WEIGHTS / "config.json"]
         # The text side runs on the core's tower, so that its weights are part of the space.
         tower = [MINI / "text.safetensors", MINI / "words.safetensors", MINI / "tokenizer.json"]

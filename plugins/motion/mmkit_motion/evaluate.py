@@ -53,7 +53,12 @@ class Captioned:
 
 
 def read_captioned(
-    root: Path, captions: Path, *, rate: float | None = None, strict: bool = False, progress: Callable[[], None] | None = None
+    root: Path,
+    captions: Path,
+    *,
+    rate: float | None = None,
+    strict: bool = False,
+    progress: Callable[[], None] | None = None,
 ) -> Captioned:
     """Lines ``{"id": ..., "captions": [...]}`` and for each the motion ``id.npy`` (or .npz, .bvh, .amc) under root.
 
@@ -77,7 +82,9 @@ def read_captioned(
             out.clips.append(read_clip(_motion_of(root, name), rate=rate))
             out.captions.append(texts)
         except (ValueError, KeyError, TypeError) as error:
-            out.failures.append(Failure(where, f'Expected {{"id": ..., "captions": [...]}}, but received {line[:60]!r} ({error})'))
+            out.failures.append(
+                Failure(where, f'Expected {{"id": ..., "captions": [...]}}, but received {line[:60]!r} ({error})')
+            )
         except MmkitError as error:
             if strict:
                 raise
@@ -206,4 +213,6 @@ def evaluate_generation(
 
 def _pooled(lamp: Lamp, clips: Sequence[Clip]) -> NDArray[np.float64]:
     """(N, E) means over queries, not of unit length."""
-    return np.stack([lamp.motion_vectors(lamp.motion_input(clip.joints)).mean((0, 1)) for clip in clips]).astype(np.float64)
+    return np.stack([lamp.motion_vectors(lamp.motion_input(clip.joints)).mean((0, 1)) for clip in clips]).astype(
+        np.float64
+    )

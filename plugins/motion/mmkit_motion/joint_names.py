@@ -59,7 +59,9 @@ _CENTRAL: Final[dict[str, tuple[str, ...]]] = {
     "neck": ("neck", "lowerneck", "neck1", "neck01", "necktwist01", "neckbase"),
     "head": ("head", "skull", "upperneck"),
 }
-_PREFIX: Final = re.compile(r"^(mixamorig\d*|cc_base|bip\d*|biped\d*|valvebiped|character\d*|def|m_avg|smpl|jnt|joint|j)[\s:._-]*(?=.)", re.I)
+_PREFIX: Final = re.compile(
+    r"^(mixamorig\d*|cc_base|bip\d*|biped\d*|valvebiped|character\d*|def|m_avg|smpl|jnt|joint|j)[\s:._-]*(?=.)", re.I
+)
 _SIDE: Final = (
     re.compile(r"^(?P<side>left|right)[\s_.:-]*(?P<rest>.+)$", re.I),
     re.compile(r"^(?P<rest>.+?)[\s_.:-]*(?P<side>left|right)$", re.I),
@@ -68,7 +70,10 @@ _SIDE: Final = (
     re.compile(r"^(?P<side>[lr])(?P<rest>[A-Z].*)$"),
 )
 #: Acclaim's names are lower case with the side run into them.
-_RUN_IN: Final = re.compile(r"^(?P<side>[lr])(?P<rest>femur|tibia|foot|toes|clavicle|humerus|radius|wrist|hand|hip|knee|ankle|toe|collar|shoulder|elbow|shldr|thigh|shin|forearm)$", re.I)
+_RUN_IN: Final = re.compile(
+    r"^(?P<side>[lr])(?P<rest>femur|tibia|foot|toes|clavicle|humerus|radius|wrist|hand|hip|knee|ankle|toe|collar|shoulder|elbow|shldr|thigh|shin|forearm)$",
+    re.I,
+)
 
 
 def landmarks_by_name(tree: Tree) -> Landmarks | None:
@@ -144,9 +149,11 @@ def landmarks_by_shape(tree: Tree, positions: NDArray[np.floating]) -> Landmarks
     if is_left(legs[0], pelvis) == is_left(legs[1], pelvis):
         return None
     neck = line(heads[0])
-    single = {"pelvis": pelvis, "neck": neck[0], "head": neck[1]} if len(neck) > 1 else {
-        "pelvis": pelvis, "neck": above, "head": neck[0]
-    }
+    single = (
+        {"pelvis": pelvis, "neck": neck[0], "head": neck[1]}
+        if len(neck) > 1
+        else {"pelvis": pelvis, "neck": above, "head": neck[0]}
+    )
     for leg in legs:
         side = "left" if is_left(leg, pelvis) else "right"
         for landmark, joint in zip(("hip", "knee", "ankle", "foot"), line(leg), strict=False):
@@ -154,9 +161,7 @@ def landmarks_by_shape(tree: Tree, positions: NDArray[np.floating]) -> Landmarks
     for arm in arms:
         joints = line(arm)
         side = "left" if is_left(joints[1], above) else "right"
-        single.update(
-            {f"{side}_{name}": joint for name, joint in zip(_arm_names(len(joints)), joints, strict=False)}
-        )
+        single.update({f"{side}_{name}": joint for name, joint in zip(_arm_names(len(joints)), joints, strict=False)})
     return _complete(tree, single)
 
 

@@ -296,7 +296,9 @@ class Lamp:
         Raises:
             UsageError: no text, or a length that cannot be made.
         """
-        return self.generate_many([text], seconds=[seconds], seed=seed, guidance=guidance, steps=steps, temperature=temperature)[0]
+        return self.generate_many(
+            [text], seconds=[seconds], seed=seed, guidance=guidance, steps=steps, temperature=temperature
+        )[0]
 
     def generate_many(
         self,

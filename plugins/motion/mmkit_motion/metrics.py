@@ -132,5 +132,3 @@ def bone_error(joints: Floats) -> float:
 def mean_of(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each entry."""
     return {name: float(np.mean([part[name] for part in parts])) for name in parts[0]}
-
-

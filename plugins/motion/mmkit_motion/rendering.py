@@ -45,7 +45,9 @@ def render_clip(
     """
     suffix = path.suffix.lower()
     if suffix not in ENDINGS:
-        raise UsageError(f"Expected a name that ends in {', '.join(ENDINGS)}, but received {path.name}", where="--output")
+        raise UsageError(
+            f"Expected a name that ends in {', '.join(ENDINGS)}, but received {path.name}", where="--output"
+        )
     angle = np.radians(azimuth)
     if suffix == ".png":
         strip = film_strip(joints, frames=frames, height=size, azimuth=angle, caption=label)

@@ -99,7 +99,9 @@ def index_motions(
                 continue
             try:
                 name = os.path.abspath(item.path) if item.path is not None else item.id
-                key = content_key(content_of(item), settings=f"motion {rate} {moments}", fingerprint=encoder.spec.fingerprint)
+                key = content_key(
+                    content_of(item), settings=f"motion {rate} {moments}", fingerprint=encoder.spec.fingerprint
+                )
                 if clips.has(key, name):
                     report.unchanged += 1
                 else:
@@ -246,7 +248,9 @@ def _write(
             vectors = encoder.encode([lamp.motion_input(joints[a:b]) for a, b in some], "motion")
             times = [{"start": round(a / FPS, 2), "end": round(b / FPS, 2)} for a, b in some]
             ids = [f"{name}#t={t['start']},{t['end']}" for t in times]
-            report.moments += parts.add(ids, [_moment_key(key, a) for a, _ in some], [name] * len(some), vectors, "motion", times)
+            report.moments += parts.add(
+                ids, [_moment_key(key, a) for a, _ in some], [name] * len(some), vectors, "motion", times
+            )
 
 
 def _moment_key(key: str, start: int) -> str:

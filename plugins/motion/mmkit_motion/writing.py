@@ -79,7 +79,9 @@ def to_rotations(joints: NDArray[np.floating]) -> tuple[NDArray[np.float64], Rot
             at_rest = np.array(_REST.get(JOINTS[child], (0.0, 1.0, 0.0)))
             offsets[child] = at_rest / np.linalg.norm(at_rest) * BONE_LENGTHS[child]
             bone = joints[:, child] - joints[:, joint]
-            whole[:, joint] = q.multiply(q.between(q.rotate(above, np.broadcast_to(offsets[child], bone.shape)), bone), above)
+            whole[:, joint] = q.multiply(
+                q.between(q.rotate(above, np.broadcast_to(offsets[child], bone.shape)), bone), above
+            )
         else:
             whole[:, joint] = above
     local = whole.copy()

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-
 from mmkit_motion.training.procedural import draw_clip
 from mmkit_motion.writing import write_clip
+from numpy.typing import NDArray
 
 torch.set_num_threads(1)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from mmkit.cli.entry import run as mmkit
 from mmkit_motion.lamp import windows
 from mmkit_motion.reading import read_clip
 from mmkit_motion.writing import write_clip
+
+from mmkit.cli.entry import run as mmkit
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -101,7 +101,11 @@ def test_generate_writes_what_others_read_and_repeats_with_its_seed(
     ],
 )
 def test_what_cannot_be_generated_is_told_in_a_line(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, err = run(capsys, "generate", *arguments)
@@ -138,9 +142,7 @@ def test_caption_says_something_for_each_piece(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("protocol", ["normal", "threshold", "guo"])
-def test_eval_has_the_keys_of_its_contract(
-    capsys: pytest.CaptureFixture[str], captioned: Path, protocol: str
-) -> None:
+def test_eval_has_the_keys_of_its_contract(capsys: pytest.CaptureFixture[str], captioned: Path, protocol: str) -> None:
     captions = captioned.parent / "captions.jsonl"
     code, out, _ = run(capsys, "eval", "--root", captioned, "--captions", captions, "--protocol", protocol, "--json")
     result = json.loads(out)
@@ -158,7 +160,9 @@ def test_eval_of_generation_names_its_numbers(capsys: pytest.CaptureFixture[str]
     code, out, _ = run(capsys, "eval", "--root", captioned, "--captions", captions, "--generation", "--json")
     made = json.loads(out)["generation"]
     assert code == 0
-    assert {"fid", "diversity", "r_precision", "lamp_bertscore", "foot_skate", "bone_error_mm", "evaluator"} <= set(made)
+    assert {"fid", "diversity", "r_precision", "lamp_bertscore", "foot_skate", "bone_error_mm", "evaluator"} <= set(
+        made
+    )
     assert made["bone_error_mm"]["real"] < 0.1
 
 

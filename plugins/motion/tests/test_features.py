@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter1d
-from scipy.spatial.transform import Rotation
-
 from mmkit_motion import quaternions as q
 from mmkit_motion.features import from_features, straighten, to_features
 from mmkit_motion.skeleton import RAW_OFFSETS
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
 
 
 def test_joints_come_back_to_the_tenth_of_a_millimetre(walk: np.ndarray, kick: np.ndarray) -> None:
@@ -55,7 +54,7 @@ def test_features_equal_the_definition_written_out(kick: np.ndarray) -> None:
 
 def test_straightened_motion_starts_at_the_origin_and_is_the_same_from_any_heading(walk: np.ndarray) -> None:
     turned = Rotation.from_euler("y", 77, degrees=True).apply(walk.reshape(-1, 3).astype(float)).reshape(walk.shape)
-    again = straighten(turned + [3.0, 0.4, -2.0])
+    again = straighten(turned + np.array([3.0, 0.4, -2.0]))
     assert np.allclose(again, straighten(walk), atol=1e-5)
     assert np.allclose(again[0, 0, [0, 2]], 0)
 

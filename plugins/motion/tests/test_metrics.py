@@ -4,7 +4,6 @@ import random
 
 import numpy as np
 import pytest
-
 from mmkit_motion import metrics
 from mmkit_motion.training.captions import CONTENTS, STYLES, caption, mirrored, paced, sides
 from mmkit_motion.training.corpus import pack_joints, unpack_joints

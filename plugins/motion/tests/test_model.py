@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-
 from mmkit_motion.model import losses
 from mmkit_motion.model.generator import MaskedGenerator, corrupt, mask_share
 from mmkit_motion.model.query_transformer import QueryTransformer
@@ -75,9 +74,7 @@ def test_the_score_of_a_pair_is_the_best_query() -> None:
 
 def test_contrastive_loss_is_cross_entropy_where_only_pairs_belong_together() -> None:
     scores, scale = torch.randn(6, 6), torch.tensor(5.0)
-    expected = sum(
-        F.cross_entropy(way * scale, torch.arange(6), label_smoothing=0.1) for way in (scores, scores.T)
-    ) / 2
+    expected = sum(F.cross_entropy(way * scale, torch.arange(6), label_smoothing=0.1) for way in (scores, scores.T)) / 2
     found = losses.contrastive_loss(scores, scale, torch.eye(6, dtype=torch.bool))
     assert float(found) == pytest.approx(float(expected), abs=1e-5)
 

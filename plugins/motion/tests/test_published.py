@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmkit_motion.published import _ActorEncoder, load_published
+from mmkit_motion.reading import Clip
 from torch import nn
 
 from mmkit.encoders.torchvision_guard import guard_torchvision
 from mmkit.errors import ModelUnavailable, UsageError
-from mmkit_motion.published import _ActorEncoder, load_published
-from mmkit_motion.reading import Clip
 
 guard_torchvision()
 transformers = pytest.importorskip("transformers")

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
-
-from mmkit.errors import BadInput
-from mmkit.types import Item
 from mmkit_motion.body import drop_rest_pose, resample, upright
 from mmkit_motion.features import facing, to_features
 from mmkit_motion.joint_names import Tree, landmarks_by_name
 from mmkit_motion.reading import read_clip, read_joints
 from mmkit_motion.skeleton import BONE_LENGTHS, JOINTS, PARENTS, mirror
 from mmkit_motion.writing import write_clip
+from scipy.spatial.transform import Rotation
+
+from mmkit.errors import BadInput
+from mmkit.types import Item
 
 
 def _error_cm(one: np.ndarray, other: np.ndarray) -> float:
@@ -40,15 +40,45 @@ def test_left_stays_left_and_the_body_faces_ahead(tmp_path: Path, walk: np.ndarr
 @pytest.mark.parametrize(
     "style",
     [
-        {"pelvis": "Hips", "neck": "Neck", "head": "Head", "hip": "{}UpLeg", "knee": "{}Leg", "ankle": "{}Foot",
-         "foot": "{}ToeBase", "collar": "{}Shoulder", "shoulder": "{}Arm", "elbow": "{}ForeArm", "wrist": "{}Hand"},
-        {"pelvis": "mixamorig:Hips", "neck": "mixamorig:Neck", "head": "mixamorig:Head", "hip": "mixamorig:{}UpLeg",
-         "knee": "mixamorig:{}Leg", "ankle": "mixamorig:{}Foot", "foot": "mixamorig:{}ToeBase",
-         "collar": "mixamorig:{}Shoulder", "shoulder": "mixamorig:{}Arm", "elbow": "mixamorig:{}ForeArm",
-         "wrist": "mixamorig:{}Hand"},
-        {"pelvis": "Hips", "neck": "Neck", "head": "Head", "hip": "UpperLeg_{0[0]}", "knee": "LowerLeg_{0[0]}",
-         "ankle": "Foot_{0[0]}", "foot": "Toes_{0[0]}", "collar": "Shoulder_{0[0]}", "shoulder": "UpperArm_{0[0]}",
-         "elbow": "LowerArm_{0[0]}", "wrist": "Hand_{0[0]}"},
+        {
+            "pelvis": "Hips",
+            "neck": "Neck",
+            "head": "Head",
+            "hip": "{}UpLeg",
+            "knee": "{}Leg",
+            "ankle": "{}Foot",
+            "foot": "{}ToeBase",
+            "collar": "{}Shoulder",
+            "shoulder": "{}Arm",
+            "elbow": "{}ForeArm",
+            "wrist": "{}Hand",
+        },
+        {
+            "pelvis": "mixamorig:Hips",
+            "neck": "mixamorig:Neck",
+            "head": "mixamorig:Head",
+            "hip": "mixamorig:{}UpLeg",
+            "knee": "mixamorig:{}Leg",
+            "ankle": "mixamorig:{}Foot",
+            "foot": "mixamorig:{}ToeBase",
+            "collar": "mixamorig:{}Shoulder",
+            "shoulder": "mixamorig:{}Arm",
+            "elbow": "mixamorig:{}ForeArm",
+            "wrist": "mixamorig:{}Hand",
+        },
+        {
+            "pelvis": "Hips",
+            "neck": "Neck",
+            "head": "Head",
+            "hip": "UpperLeg_{0[0]}",
+            "knee": "LowerLeg_{0[0]}",
+            "ankle": "Foot_{0[0]}",
+            "foot": "Toes_{0[0]}",
+            "collar": "Shoulder_{0[0]}",
+            "shoulder": "UpperArm_{0[0]}",
+            "elbow": "LowerArm_{0[0]}",
+            "wrist": "Hand_{0[0]}",
+        },
     ],
     ids=["cmu-bvh", "mixamo", "bandai"],
 )
@@ -59,7 +89,7 @@ def test_other_names_are_the_same_body(tmp_path: Path, kick: np.ndarray, style: 
         side, _, part = joint.partition("_")
         pattern = style.get(part if side in ("left", "right") else joint)
         if pattern:
-            text = re.sub(rf"\b(JOINT|ROOT) {joint}\b", lambda m: f"{m[1]} {pattern.format(side.capitalize())}", text)
+            text = re.sub(rf"\b(JOINT|ROOT) {joint}\b", rf"\1 {pattern.format(side.capitalize())}", text)
     (tmp_path / "other.bvh").write_text(text)
     # The spine and the collar bones are filled in, so that they differ by a few centimetres.
     assert _error_cm(read_clip(tmp_path / "other.bvh").joints, kick) < 6.0

@@ -18,8 +18,12 @@ _DEFAULT_STORE = Path("motions.mm")
 
 def index(
     inputs: MotionsArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="STORE", help="The folder of the store.")] = _DEFAULT_STORE,
-    sets: Annotated[bool, typer.Option("--sets", help="Keep a set of vectors a clip, for max-sim; 49 times larger.")] = False,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="STORE", help="The folder of the store.")
+    ] = _DEFAULT_STORE,
+    sets: Annotated[
+        bool, typer.Option("--sets", help="Keep a set of vectors a clip, for max-sim; 49 times larger.")
+    ] = False,
     no_moments: Annotated[bool, typer.Option("--no-moments", help="Whole files only.")] = False,
     rate: RateOption = None,
     overwrite: OverwriteOption = False,
@@ -65,20 +69,27 @@ def index(
         emit_json(result)
     else:
         rate_text = f", {report.clips / seconds:.0f} a second" if report.clips and seconds > 0 else ""
-        emit(f"{out}: {report.clips} motions added, {report.unchanged} already there, {report.moments} moments{rate_text}")
+        emit(
+            f"{out}: {report.clips} motions added, {report.unchanged} already there, {report.moments} moments{rate_text}"
+        )
     if not report.clips and not report.unchanged and not report.failures:
         note("no motion was found in the inputs")
     return finish(report.failures, failures or out / "failures.jsonl")
 
 
 def search(
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What the motion does, in English.", show_default=False)],
-    store: Annotated[Path, typer.Option("--in", metavar="STORE", help="A store of mmkit motion index.")] = _DEFAULT_STORE,
+    texts: Annotated[
+        list[str], typer.Argument(metavar="TEXT...", help="What the motion does, in English.", show_default=False)
+    ],
+    store: Annotated[
+        Path, typer.Option("--in", metavar="STORE", help="A store of mmkit motion index.")
+    ] = _DEFAULT_STORE,
     k: Annotated[int, typer.Option("-k", min=1, help="Hits a text.")] = 5,
     moments: Annotated[bool, typer.Option("--moments", help="The seconds within long recordings.")] = False,
     threshold: Annotated[float | None, typer.Option("--threshold", help="Leave out hits that score less.")] = None,
     strip: Annotated[
-        Path | None, typer.Option("--strip", metavar="FILE.png", help="Draw the hits as film strips, one under another.")
+        Path | None,
+        typer.Option("--strip", metavar="FILE.png", help="Draw the hits as film strips, one under another."),
     ] = None,
     overwrite: OverwriteOption = False,
     device: DeviceOption = None,

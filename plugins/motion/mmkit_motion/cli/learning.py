@@ -14,7 +14,8 @@ from mmkit_motion.cli.options import RateOption, SeedOption, lamp
 
 RootOption = Annotated[Path, typer.Option("--root", metavar="DIR", help="The folder of the motions.")]
 CaptionsOption = Annotated[
-    Path, typer.Option("--captions", metavar="FILE", help='Lines {"id": ..., "captions": [...]} of id.npy and the like.')
+    Path,
+    typer.Option("--captions", metavar="FILE", help='Lines {"id": ..., "captions": [...]} of id.npy and the like.'),
 ]
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", metavar="DIR", help="A folder of mmkit motion train, for the bundled one.")
@@ -70,7 +71,9 @@ def evaluate(
 
 
 def _show(result: dict) -> None:  # type: ignore[type-arg]
-    emit(f"{result['evaluator']}; protocol {result['protocol']}; {result['motions']} motions, {result['captions']} captions")
+    emit(
+        f"{result['evaluator']}; protocol {result['protocol']}; {result['motions']} motions, {result['captions']} captions"
+    )
     names = list(result["text_to_motion"])
     rows = [["", *names]]
     for way in ("text_to_motion", "motion_to_text", "shuffled"):
@@ -94,8 +97,12 @@ def train(
     captions: CaptionsOption,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the weights go.")],
     minutes: Annotated[float, typer.Option("--minutes", min=0.05, help="How long to train.")] = 60.0,
-    validation: Annotated[float, typer.Option("--validation", min=0.0, max=0.5, help="Share kept to measure on.")] = 0.1,
-    drawn: Annotated[int, typer.Option("--drawn", min=0, help="Drawn clips for each common verb, beside the recorded.")] = 0,
+    validation: Annotated[
+        float, typer.Option("--validation", min=0.0, max=0.5, help="Share kept to measure on.")
+    ] = 0.1,
+    drawn: Annotated[
+        int, typer.Option("--drawn", min=0, help="Drawn clips for each common verb, beside the recorded.")
+    ] = 0,
     batch: Annotated[int, typer.Option("--batch", min=2, help="Pairs at once.")] = 128,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that compute features.")] = 1,
     seed: SeedOption = 0,

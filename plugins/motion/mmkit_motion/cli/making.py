@@ -67,13 +67,17 @@ def caption(
 
 def generate(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What the motion does, in English.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help=".bvh, .npy, .npz, .png, .gif or .mp4.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help=".bvh, .npy, .npz, .png, .gif or .mp4.")
+    ],
     seconds: Annotated[float, typer.Option("--seconds", help="How long it is, 0.4 to 9.8.")] = 4.0,
     seed: SeedOption = 0,
     guidance: Annotated[float, typer.Option("--guidance", min=0.0, help="How closely the text is followed.")] = 4.0,
     steps: Annotated[int, typer.Option("--steps", min=1, max=100, help="Rounds of the drawing.")] = 10,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is the most probable motion.")] = 1.0,
-    best_of: Annotated[int, typer.Option("--best-of", min=1, max=64, help="Make so many, keep the one that fits best.")] = 1,
+    best_of: Annotated[
+        int, typer.Option("--best-of", min=1, max=64, help="Make so many, keep the one that fits best.")
+    ] = 1,
     overwrite: OverwriteOption = False,
     device: DeviceOption = None,
     json: JsonOption = False,
@@ -92,7 +96,9 @@ def generate(
 
     known = (".bvh", ".npy", ".npz", *ENDINGS)
     if output.suffix.lower() not in known:
-        raise UsageError(f"Expected a name that ends in {', '.join(known)}, but received {output.name}", where="--output")
+        raise UsageError(
+            f"Expected a name that ends in {', '.join(known)}, but received {output.name}", where="--output"
+        )
     check_free(output, overwrite=overwrite)
     model = lamp(device)
     made = model.generate_many(

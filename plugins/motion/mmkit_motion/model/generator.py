@@ -22,7 +22,9 @@ def mask_share(progress: Tensor | float) -> Tensor:
     return torch.cos(torch.as_tensor(progress) * math.pi / 2)
 
 
-def corrupt(codes: Tensor, mask: Tensor, *, codebook: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def corrupt(
+    codes: Tensor, mask: Tensor, *, codebook: int, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
     """BERT-style corruption: of a cosine share of places 10 % become random codes, 88 % of the rest the mask code.
 
     Args:

@@ -124,9 +124,7 @@ class QueryTransformer(nn.Module):
 
     def match_logits(self, memory: Tensor, motion_mask: Tensor, words: Tensor, pooled: Tensor, mask: Tensor) -> Tensor:
         """(N, 2): no or yes, from queries and text that see each other, averaged over the queries."""
-        states = torch.cat(
-            [self.queries.expand(len(memory), -1, -1), self.text_tokens(words, pooled, "match")], 1
-        )
+        states = torch.cat([self.queries.expand(len(memory), -1, -1), self.text_tokens(words, pooled, "match")], 1)
         attend = F.pad(mask, (self.sizes.queries + 1, 0), value=True)[:, None, None]
         outputs = self._run(states, self.sizes.queries, attend, memory, motion_mask[:, None, None])
         return self.match_out(outputs[:, : self.sizes.queries]).mean(1)

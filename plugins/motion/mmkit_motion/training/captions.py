@@ -88,7 +88,13 @@ CONTENTS: Final[dict[str, tuple[str, ...]]] = {
         "guides a guest with an arm",
         "invites someone to go ahead",
     ),
-    "respond": ("responds", "answers a call with a gesture", "reacts to someone", "gives a response", "replies by gesture"),
+    "respond": (
+        "responds",
+        "answers a call with a gesture",
+        "reacts to someone",
+        "gives a response",
+        "replies by gesture",
+    ),
     "kick": ("kicks", "is kicking", "performs kicks", "throws kicks into the air", "does a kick", "kicks with a leg"),
     "punch": ("punches", "is punching", "throws punches", "boxes", "punches the air", "does jabs and punches"),
     "slash": (

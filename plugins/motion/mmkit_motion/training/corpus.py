@@ -173,9 +173,7 @@ class Corpus:
         alike = (near @ near.T > 0.86) & (self.text_sides[texts][:, None] == self.text_sides[texts][None])
         captioned = clip_labels[:, 1] < 0  # human captions, not labels
         ignore = alike & (captioned[:, None] | captioned[None])
-        return Batch(
-            features, mask, tokens, self.words[tokens].float(), word_mask, pooled, same, ignore & ~same, clips
-        )
+        return Batch(features, mask, tokens, self.words[tokens].float(), word_mask, pooled, same, ignore & ~same, clips)
 
 
 def _features(job: tuple[NDArray[np.floating], bool, float]) -> NDArray[np.float32]:

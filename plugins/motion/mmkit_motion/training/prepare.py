@@ -45,7 +45,13 @@ class CorpusBuilder:
         return self.texts.setdefault((text, (content, manner)), len(self.texts))
 
     def add_captioned(
-        self, name: str, joints: NDArray[np.floating], captions: Sequence[str], *, part: str = "train", weight: float = 1.0
+        self,
+        name: str,
+        joints: NDArray[np.floating],
+        captions: Sequence[str],
+        *,
+        part: str = "train",
+        weight: float = 1.0,
     ) -> None:
         """A clip with human captions, its mirror and, in training, slower and faster ones."""
         self.takes.append(joints)

@@ -85,12 +85,29 @@ def _joints(play: dict[str, Floats], *, grounded: str) -> Floats:
 
     offsets = np.zeros((22, 3))
     for name, way in {
-        "left_hip": (0.56, -0.82, -0.1), "right_hip": (-0.56, -0.82, -0.1), "spine1": (0, 1, -0.1), "spine2": (0, 1, 0),
-        "spine3": (0, 1, 0.1), "neck": (0, 1, -0.05), "head": (0, 0.8, 0.5), "left_collar": (0.6, 0.78, 0),
-        "right_collar": (-0.6, 0.78, 0), "left_shoulder": (1, 0.1, 0), "right_shoulder": (-1, 0.1, 0),
+        "left_hip": (0.56, -0.82, -0.1),
+        "right_hip": (-0.56, -0.82, -0.1),
+        "spine1": (0, 1, -0.1),
+        "spine2": (0, 1, 0),
+        "spine3": (0, 1, 0.1),
+        "neck": (0, 1, -0.05),
+        "head": (0, 0.8, 0.5),
+        "left_collar": (0.6, 0.78, 0),
+        "right_collar": (-0.6, 0.78, 0),
+        "left_shoulder": (1, 0.1, 0),
+        "right_shoulder": (-1, 0.1, 0),
     }.items():
         offsets[index_of(name)] = np.array(way) / np.linalg.norm(way)
-    for name in ("left_knee", "right_knee", "left_ankle", "right_ankle", "left_elbow", "right_elbow", "left_wrist", "right_wrist"):
+    for name in (
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+    ):
         offsets[index_of(name)] = (0, -1, 0)
     for name in ("left_foot", "right_foot"):
         offsets[index_of(name)] = (0, -0.4, 0.92)
@@ -166,7 +183,9 @@ def _turn(s: _Score, d: random.Random) -> str:
     side = "left" if angle > 0 else "right"
     if abs(angle) == 360:
         return d.choice((f"spins around to the {side}", f"turns in a full circle to the {side}"))
-    return d.choice((f"turns {side}", f"turns to the {side}", "turns around" if abs(angle) == 180 else f"makes a {side} turn"))
+    return d.choice(
+        (f"turns {side}", f"turns to the {side}", "turns around" if abs(angle) == 180 else f"makes a {side} turn")
+    )
 
 
 def _jump(s: _Score, d: random.Random) -> str:
@@ -194,14 +213,35 @@ def _climb(s: _Score, d: random.Random) -> str:
         pose |= {f"{b}_arm": 150.0, f"{b}_elbow": 25.0, f"{a}_arm": 100.0, f"{a}_elbow": 70.0}
         s.key(d.uniform(0.5, 0.8), up=height, speed=0.1, **pose)
     after = d.random()
-    said = d.choice(("climbs up a ladder", "climbs up something", "is climbing", "climbs a ladder", "climbs upward using hands and feet"))
+    said = d.choice(
+        (
+            "climbs up a ladder",
+            "climbs up something",
+            "is climbing",
+            "climbs a ladder",
+            "climbs upward using hands and feet",
+        )
+    )
     if after < 0.35:
         for step in range(rungs):
             a, b = ("l", "r") if step % 2 else ("r", "l")
             height -= rung
-            pose = {f"{a}_hip": 60.0, f"{a}_knee": 75.0, f"{b}_hip": 5.0, f"{b}_knee": 8.0, f"{a}_arm": 120.0, f"{b}_arm": 90.0}
+            pose = {
+                f"{a}_hip": 60.0,
+                f"{a}_knee": 75.0,
+                f"{b}_hip": 5.0,
+                f"{b}_knee": 8.0,
+                f"{a}_arm": 120.0,
+                f"{b}_arm": 90.0,
+            }
             s.key(d.uniform(0.5, 0.8), up=max(height, 0.0), speed=-0.1, **pose)
-        said = d.choice(("climbs up a ladder then climbs back down", "climbs up and then down again", "goes up a ladder and comes down"))
+        said = d.choice(
+            (
+                "climbs up a ladder then climbs back down",
+                "climbs up and then down again",
+                "goes up a ladder and comes down",
+            )
+        )
     s.key(0.4)
     return said
 
@@ -215,7 +255,14 @@ def _stairs(s: _Score, d: random.Random) -> str:
     s.key(seconds, up=seconds * 0.35 if up else 0.0)
     s.key(0.2, speed=0)
     where = "up" if up else "down"
-    return d.choice((f"walks {where} the stairs", f"goes {where} a flight of stairs", f"walks {where} steps", f"steps {where} a staircase"))
+    return d.choice(
+        (
+            f"walks {where} the stairs",
+            f"goes {where} a flight of stairs",
+            f"walks {where} steps",
+            f"steps {where} a staircase",
+        )
+    )
 
 
 def _hang(s: _Score, d: random.Random) -> str:
@@ -228,7 +275,14 @@ def _hang(s: _Score, d: random.Random) -> str:
     s.key(seconds)
     s.key(0.4, up=0.0, pitch=0)
     s.rest(0.5)
-    return d.choice(("hangs from a bar and swings", "hangs from something by both hands", "swings back and forth hanging by the arms", "hangs on with both arms"))
+    return d.choice(
+        (
+            "hangs from a bar and swings",
+            "hangs from something by both hands",
+            "swings back and forth hanging by the arms",
+            "hangs on with both arms",
+        )
+    )
 
 
 def _crouch(s: _Score, d: random.Random) -> str:
@@ -237,15 +291,30 @@ def _crouch(s: _Score, d: random.Random) -> str:
     _stride(s, 1.5, 0.9, 15, 5, 10)
     s.key(1.4)
     s.rest(0.6)
-    return d.choice(("crouches and walks", "walks while crouching low", "bends down low and walks on", "sneaks forward in a crouch"))
+    return d.choice(
+        ("crouches and walks", "walks while crouching low", "bends down low and walks on", "sneaks forward in a crouch")
+    )
 
 
 def _sit(s: _Score, d: random.Random) -> str:
-    s.key(d.uniform(0.8, 1.3), l_hip=88, r_hip=88, l_knee=90, r_knee=90, bend=12, l_arm=35, r_arm=35, l_elbow=50, r_elbow=50)
+    s.key(
+        d.uniform(0.8, 1.3),
+        l_hip=88,
+        r_hip=88,
+        l_knee=90,
+        r_knee=90,
+        bend=12,
+        l_arm=35,
+        r_arm=35,
+        l_elbow=50,
+        r_elbow=50,
+    )
     s.key(d.uniform(0.8, 2))
     if d.random() < 0.5:
         s.rest(0.9)
-        return d.choice(("sits down and stands up again", "sits down on a chair then gets up", "takes a seat and rises"))
+        return d.choice(
+            ("sits down and stands up again", "sits down on a chair then gets up", "takes a seat and rises")
+        )
     return d.choice(("sits down", "sits down on a chair", "takes a seat", "lowers into a sitting position"))
 
 
@@ -254,7 +323,11 @@ def _squat(s: _Score, d: random.Random) -> str:
     for _ in range(times):
         s.key(0.6, l_hip=100, r_hip=100, l_knee=120, r_knee=120, bend=30, l_arm=80, r_arm=80, l_out=18, r_out=18)
         s.rest(0.6)
-    return d.choice(("squats down", "does squats", "crouches down and stands up")) if times > 1 else d.choice(("squats", "crouches down low", "squats down and gets up"))
+    return (
+        d.choice(("squats down", "does squats", "crouches down and stands up"))
+        if times > 1
+        else d.choice(("squats", "crouches down low", "squats down and gets up"))
+    )
 
 
 def _pick_up(s: _Score, d: random.Random) -> str:
@@ -262,11 +335,30 @@ def _pick_up(s: _Score, d: random.Random) -> str:
     for _ in range(times):
         s.key(0.8, bend=85, l_hip=35, r_hip=35, l_knee=45, r_knee=45, l_arm=50, r_arm=60, r_elbow=5)
         s.key(0.3)
-        s.key(0.8, bend=0, l_hip=0, r_hip=0, l_knee=3, r_knee=3, l_arm=10, r_arm=150 if high else 50, r_elbow=10 if high else 60)
+        s.key(
+            0.8,
+            bend=0,
+            l_hip=0,
+            r_hip=0,
+            l_knee=3,
+            r_knee=3,
+            l_arm=10,
+            r_arm=150 if high else 50,
+            r_elbow=10 if high else 60,
+        )
     s.rest(0.5)
     if high:
-        return d.choice(("picks up an object and lifts it above the head", "bends over and then reaches up with the right arm"))
-    return d.choice(("bends down to pick something up", "picks something up from the floor", "leans over and touches the ground", "bends over and scoops something up"))
+        return d.choice(
+            ("picks up an object and lifts it above the head", "bends over and then reaches up with the right arm")
+        )
+    return d.choice(
+        (
+            "bends down to pick something up",
+            "picks something up from the floor",
+            "leans over and touches the ground",
+            "bends over and scoops something up",
+        )
+    )
 
 
 def _punch(s: _Score, d: random.Random) -> str:
@@ -280,7 +372,9 @@ def _punch(s: _Score, d: random.Random) -> str:
     if len(hand) == 2:
         return d.choice(("punches with both hands", "throws several punches", "boxes", "is boxing the air"))
     side = "right" if hand == "r" else "left"
-    return d.choice((f"punches with the {side} hand", f"throws a {side} punch", f"punches forward with their {side} arm"))
+    return d.choice(
+        (f"punches with the {side} hand", f"throws a {side} punch", f"punches forward with their {side} arm")
+    )
 
 
 def _kick(s: _Score, d: random.Random) -> str:
@@ -292,7 +386,14 @@ def _kick(s: _Score, d: random.Random) -> str:
         s.key(0.4, **{f"{a}_hip": 0.0, f"{a}_knee": 5.0, "bend": 0.0})
     s.rest(0.3)
     side = "left" if a == "l" else "right"
-    return d.choice((f"kicks with the {side} leg", f"kicks the {side} foot forward", f"does a {side} kick", f"kicks something with their {side} foot"))
+    return d.choice(
+        (
+            f"kicks with the {side} leg",
+            f"kicks the {side} foot forward",
+            f"does a {side} kick",
+            f"kicks something with their {side} foot",
+        )
+    )
 
 
 def _throw(s: _Score, d: random.Random) -> str:
@@ -303,17 +404,53 @@ def _throw(s: _Score, d: random.Random) -> str:
     s.key(0.3, **{f"{a}_arm": 40.0})
     s.rest(0.5)
     side = "left" if a == "l" else "right"
-    return d.choice((f"throws something with the {side} hand", f"throws a ball with their {side} arm", f"tosses an object with the {side} hand"))
+    return d.choice(
+        (
+            f"throws something with the {side} hand",
+            f"throws a ball with their {side} arm",
+            f"tosses an object with the {side} hand",
+        )
+    )
 
 
 def _sword(s: _Score, d: random.Random) -> str:
     for _ in range(d.randint(2, 5)):
         lean = d.choice((-1, 1))
-        s.key(d.uniform(0.35, 0.6), l_arm=140, r_arm=150, l_elbow=50, r_elbow=50, l_turn=35, r_turn=35, twist=35 * lean, l_hip=12, r_hip=-8)
-        s.key(d.uniform(0.18, 0.3), l_arm=45, r_arm=45, l_elbow=10, r_elbow=10, twist=-35 * lean, bend=20, l_hip=30, l_knee=35, r_hip=-12)
+        s.key(
+            d.uniform(0.35, 0.6),
+            l_arm=140,
+            r_arm=150,
+            l_elbow=50,
+            r_elbow=50,
+            l_turn=35,
+            r_turn=35,
+            twist=35 * lean,
+            l_hip=12,
+            r_hip=-8,
+        )
+        s.key(
+            d.uniform(0.18, 0.3),
+            l_arm=45,
+            r_arm=45,
+            l_elbow=10,
+            r_elbow=10,
+            twist=-35 * lean,
+            bend=20,
+            l_hip=30,
+            l_knee=35,
+            r_hip=-12,
+        )
         s.key(0.3)
     s.rest(0.5)
-    return d.choice(("swings a sword with both hands", "slashes with a sword", "practices sword fighting", "swings something heavy around with two hands", "strikes downward with a weapon"))
+    return d.choice(
+        (
+            "swings a sword with both hands",
+            "slashes with a sword",
+            "practices sword fighting",
+            "swings something heavy around with two hands",
+            "strikes downward with a weapon",
+        )
+    )
 
 
 def _wash(s: _Score, d: random.Random) -> str:
@@ -325,7 +462,15 @@ def _wash(s: _Score, d: random.Random) -> str:
         s.key(0.5, **{f"{b}_arm": 60.0, f"{b}_elbow": 40.0, f"{a}_arm": 60.0, f"{a}_elbow": 70.0, f"{a}_turn": 60.0})
         s.swing(f"{a}_elbow", 25, 1.2, 0, seconds)
     elif part in ("head", "face"):
-        s.key(0.5, l_arm=100 if part == "head" else 75, r_arm=100 if part == "head" else 75, l_elbow=130, r_elbow=130, l_turn=40, r_turn=40)
+        s.key(
+            0.5,
+            l_arm=100 if part == "head" else 75,
+            r_arm=100 if part == "head" else 75,
+            l_elbow=130,
+            r_elbow=130,
+            l_turn=40,
+            r_turn=40,
+        )
         for letter, phase in (("l", 0.0), ("r", 0.5)):
             s.swing(f"{letter}_elbow", 12, 1.6, phase, seconds)
             s.swing(f"{letter}_arm", 10, 1.6, phase, seconds)
@@ -334,7 +479,15 @@ def _wash(s: _Score, d: random.Random) -> str:
         s.swing("bend", 12, 0.9, 0, seconds)
     s.key(seconds)
     s.rest(0.6)
-    return d.choice((f"washes their {part}", f"wipes their {part} with a hand", f"rubs their {part}", f"cleans their {part}", "washes themselves"))
+    return d.choice(
+        (
+            f"washes their {part}",
+            f"wipes their {part} with a hand",
+            f"rubs their {part}",
+            f"cleans their {part}",
+            "washes themselves",
+        )
+    )
 
 
 def _wave(s: _Score, d: random.Random) -> str:
@@ -344,7 +497,9 @@ def _wave(s: _Score, d: random.Random) -> str:
     s.key(seconds)
     s.rest(0.5)
     side = "left" if a == "l" else "right"
-    return d.choice((f"waves with the {side} hand", f"waves their {side} arm", f"raises the {side} hand and waves hello"))
+    return d.choice(
+        (f"waves with the {side} hand", f"waves their {side} arm", f"raises the {side} hand and waves hello")
+    )
 
 
 def _balance(s: _Score, d: random.Random) -> str:
@@ -354,14 +509,23 @@ def _balance(s: _Score, d: random.Random) -> str:
     s.key(seconds)
     s.rest(0.6)
     side = "right" if a == "l" else "left"
-    return d.choice((f"balances on the {side} leg", "balances on one leg", f"stands on the {side} foot with both arms out", "tries to keep balance"))
+    return d.choice(
+        (
+            f"balances on the {side} leg",
+            "balances on one leg",
+            f"stands on the {side} foot with both arms out",
+            "tries to keep balance",
+        )
+    )
 
 
 def _kneel(s: _Score, d: random.Random) -> str:
     s.key(0.9, l_hip=5, r_hip=5, l_knee=95, r_knee=95)
     s.key(d.uniform(1, 2))
     s.rest(0.9)
-    return d.choice(("kneels down and stands back up", "gets down on both knees", "kneels on the ground", "drops to the knees"))
+    return d.choice(
+        ("kneels down and stands back up", "gets down on both knees", "kneels on the ground", "drops to the knees")
+    )
 
 
 def _crawl(s: _Score, d: random.Random) -> str:
@@ -396,9 +560,15 @@ def _stretch(s: _Score, d: random.Random) -> str:
     s.key(d.uniform(0.5, 1.5))
     s.rest(0.8)
     return {
-        "up": d.choice(("stretches both arms overhead", "raises both arms above the head", "reaches up with both hands")),
-        "wide": d.choice(("spreads both arms to the sides", "holds the arms straight out", "makes a T-pose with the arms")),
-        "side": d.choice(("stretches from side to side", "leans left and right with an arm overhead", "bends sideways to stretch")),
+        "up": d.choice(
+            ("stretches both arms overhead", "raises both arms above the head", "reaches up with both hands")
+        ),
+        "wide": d.choice(
+            ("spreads both arms to the sides", "holds the arms straight out", "makes a T-pose with the arms")
+        ),
+        "side": d.choice(
+            ("stretches from side to side", "leans left and right with an arm overhead", "bends sideways to stretch")
+        ),
     }[kind]
 
 
@@ -408,7 +578,9 @@ def _drink(s: _Score, d: random.Random) -> str:
     s.key(d.uniform(0.8, 1.5), bend=-8)
     s.rest(0.7)
     side = "left" if a == "l" else "right"
-    return d.choice((f"drinks from a cup with the {side} hand", f"brings the {side} hand to the mouth", "takes a drink"))
+    return d.choice(
+        (f"drinks from a cup with the {side} hand", f"brings the {side} hand to the mouth", "takes a drink")
+    )
 
 
 def _clap(s: _Score, d: random.Random) -> str:
@@ -432,10 +604,29 @@ ACTIONS: Final[dict[str, tuple[Callable[[_Score, random.Random], str], str]]] = 
     **{
         name: (action, "feet")
         for name, action in {
-            "walk": _walk, "run": _run, "turn": _turn, "jump": _jump, "climb": _climb, "stairs": _stairs, "hang": _hang,
-            "crouch": _crouch, "sit": _sit, "squat": _squat, "pick_up": _pick_up, "punch": _punch, "kick": _kick,
-            "throw": _throw, "sword": _sword, "wash": _wash, "wave": _wave, "balance": _balance, "jacks": _jacks,
-            "stretch": _stretch, "drink": _drink, "clap": _clap, "stand": _stand,
+            "walk": _walk,
+            "run": _run,
+            "turn": _turn,
+            "jump": _jump,
+            "climb": _climb,
+            "stairs": _stairs,
+            "hang": _hang,
+            "crouch": _crouch,
+            "sit": _sit,
+            "squat": _squat,
+            "pick_up": _pick_up,
+            "punch": _punch,
+            "kick": _kick,
+            "throw": _throw,
+            "sword": _sword,
+            "wash": _wash,
+            "wave": _wave,
+            "balance": _balance,
+            "jacks": _jacks,
+            "stretch": _stretch,
+            "drink": _drink,
+            "clap": _clap,
+            "stand": _stand,
         }.items()
     },
     "kneel": (_kneel, "body"),
@@ -461,7 +652,9 @@ def draw_clip(action: str, d: random.Random) -> tuple[NDArray[np.float32], list[
     size, pace = d.uniform(0.85, 1.1), len(play["yaw"])
     for name in _CHANNELS:
         if name not in ("yaw", "up", "speed"):
-            play[name] = play[name] * size + d.gauss(0, 1.5) + 1.2 * np.sin(np.arange(pace) * d.uniform(0.05, 0.25) + d.random())
+            play[name] = (
+                play[name] * size + d.gauss(0, 1.5) + 1.2 * np.sin(np.arange(pace) * d.uniform(0.05, 0.25) + d.random())
+            )
     joints = _joints(play, grounded=grounded)
     people = ("a person", "someone", "the person", "a man", "the figure")
     links = (", then ", " and then ", " and ")

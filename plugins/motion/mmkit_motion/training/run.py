@@ -1,6 +1,6 @@
 """Train the bundled networks on a corpus folder within a given time, and measure them on its validation part.
 
-    python -m mmkit_motion.training.run CORPUS OUT --seconds 480 --device cuda
+python -m mmkit_motion.training.run CORPUS OUT --seconds 480 --device cuda
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def train(
     train_query_transformer(
         query, vqvae, corpus, Clock(SHARES[1] * left, 5e-4), batch=batch, report=report, check=check, keep=keep
     )
-    train_generator(generator, query, vqvae, corpus, Clock(SHARES[2] * left, 5e-4), batch=batch, report=report, keep=keep)
+    train_generator(
+        generator, query, vqvae, corpus, Clock(SHARES[2] * left, 5e-4), batch=batch, report=report, keep=keep
+    )
     numbers = validate(networks, corpus)
     save_networks(networks, out, notes={"seed": seed, "seconds": seconds})
     (out / "metrics.json").write_text(json.dumps(numbers, indent=1) + "\n", "utf-8")
@@ -113,7 +115,11 @@ def validate(networks: Networks, corpus: Corpus) -> dict[str, float]:
         if not rows.any():
             continue
         texts = torch.tensor(
-            [(clip, text) for clip, n in enumerate(clips[rows].tolist()) for text in sorted(set(corpus.clips[n]["texts"]))][:4000],
+            [
+                (clip, text)
+                for clip, n in enumerate(clips[rows].tolist())
+                for text in sorted(set(corpus.clips[n]["texts"]))
+            ][:4000],
             device=corpus.device,
         )
         vectors = []

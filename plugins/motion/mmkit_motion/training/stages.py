@@ -131,7 +131,12 @@ def train_vqvae(model: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int,
         optimiser.step()
         if share > 0.5:
             average.update()
-        shown = {"plain": plain.detach(), "places": places.detach(), "commitment": commitment.detach(), "used": chosen.unique().numel()}
+        shown = {
+            "plain": plain.detach(),
+            "places": places.detach(),
+            "commitment": commitment.detach(),
+            "used": chosen.unique().numel(),
+        }
     if average.count:
         codes = {name: value.clone() for name, value in model.codebook.state_dict().items()}
         average.take()
@@ -174,17 +179,23 @@ def mirror_partners(corpus: Corpus) -> Tensor:
     """For each clip the number of the same clip in the mirror (itself where there is none)."""
     place = {(c["take"], c["first"], c["mirrored"], c["speed"]): n for n, c in enumerate(corpus.clips)}
     return torch.tensor(
-        [
-            place.get((c["take"], c["first"], not c["mirrored"], c["speed"]), n)
-            for n, c in enumerate(corpus.clips)
-        ],
+        [place.get((c["take"], c["first"], not c["mirrored"], c["speed"]), n) for n, c in enumerate(corpus.clips)],
         device=corpus.device,
     )
 
 
 def train_query_transformer(
-    model: QueryTransformer, vqvae: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int, report: Report,
-    check: Callable[[], str] | None = None, keep: Keep | None = None, word_drop: float = 0.1, noise: float = 0.02,
+    model: QueryTransformer,
+    vqvae: MotionVqVae,
+    corpus: Corpus,
+    clock: Clock,
+    *,
+    batch: int,
+    report: Report,
+    check: Callable[[], str] | None = None,
+    keep: Keep | None = None,
+    word_drop: float = 0.1,
+    noise: float = 0.02,
 ) -> None:
     """The four losses of section 3.2, equally weighted, over frozen VQ-VAE states.
 
@@ -264,8 +275,16 @@ def query_losses(
 
 
 def train_generator(
-    model: MaskedGenerator, query: QueryTransformer, vqvae: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int,
-    report: Report, keep: Keep | None = None, without: float = 0.1,
+    model: MaskedGenerator,
+    query: QueryTransformer,
+    vqvae: MotionVqVae,
+    corpus: Corpus,
+    clock: Clock,
+    *,
+    batch: int,
+    report: Report,
+    keep: Keep | None = None,
+    without: float = 0.1,
 ) -> None:
     """Cross-entropy on corrupted codes, the condition withheld for a share ``without`` of the motions."""
     clips = corpus.part("train")
