@@ -56,7 +56,7 @@ class View:
 
 def view_of(joints: NDArray[np.floating], size: tuple[int, int], *, azimuth: float = 0.6) -> View:
     """A view that holds all of (T, 22, 3) in a picture of ``size``."""
-    low, high = joints.min(axis=(0, 1)), joints.max(axis=(0, 1)) + [0.0, 0.2, 0.0]  # the head's top, and air
+    low, high = joints.min(axis=(0, 1)), joints.max(axis=(0, 1)) + np.array([0.0, 0.2, 0.0])  # the head's top, and air
     centre = (low + high) / 2
     unit = View(tuple(centre), 1.0, azimuth)
     flat = unit.project(joints.reshape(-1, 3), (0, 0))[:, :2]

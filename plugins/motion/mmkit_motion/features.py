@@ -15,6 +15,7 @@ The same definition with J = 21 gives the 251 numbers of KIT-ML.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -60,8 +61,8 @@ def to_features(joints: NDArray[np.floating]) -> NDArray[np.float32]:
     if joints.ndim != 3 or joints.shape[1:] != (22, 3) or len(joints) < 2:
         raise ValueError(f"Expected (T, 22, 3) joints of two frames or more, but received {joints.shape}")
     joints = np.asarray(joints, np.float64)
-    # The published heading takes the hips the wrong way round, so that it is the shoulders' lead over the hips that
-    # counts; models trained on the feature expect just that. Smoothed before it is made a unit vector, as published: a body that leans sideways counts for less.
+    # The published heading takes the hips the wrong way round, and models trained on the feature expect just that.
+    # It is smoothed before it is made a unit vector: a body that leans sideways counts for less.
     forward = gaussian_filter1d(_forward(joints, _HEADING_JOINTS), _SMOOTHING, axis=0, mode="nearest")
     forward /= np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-8)
     heading = _turn_ahead(forward)
@@ -122,7 +123,7 @@ def _rotations(joints: NDArray[np.float64], heading: NDArray[np.float64]) -> NDA
     out[:, 0] = heading
     for chain in CHAINS:
         total = heading
-        for parent, child in zip(chain, chain[1:], strict=False):
+        for parent, child in pairwise(chain):
             bone = joints[:, child] - joints[:, parent]
             bone = bone / np.maximum(np.linalg.norm(bone, axis=-1, keepdims=True), 1e-9)
             whole = q.between(np.broadcast_to(RAW_OFFSETS[child], bone.shape), bone)

@@ -45,7 +45,7 @@ class TextInput:
 
 
 def windows(joints: NDArray[np.floating], length: int, hop: int) -> list[tuple[int, int]]:
-    """First and last frame (exclusive) of windows of ``length`` that cover (T, 22, 3), the last one flush at the end."""
+    """First and last frame (exclusive) of windows of ``length`` that cover T rows, the last flush at the end."""
     total = len(joints)
     if total <= length:
         return [(0, total)]

@@ -97,8 +97,30 @@ RIGHT_FOOT: Final = (8, 11)
 MIRROR: Final = (0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20)
 #: Metres from each joint's parent: the lengths of HumanML3D's reference body.
 BONE_LENGTHS: Final[NDArray[np.float64]] = np.array(
-    [0.0, 0.1031, 0.1099, 0.1316, 0.3936, 0.3902, 0.1432, 0.4324, 0.4256, 0.0574, 0.1434]
-    + [0.1494, 0.2194, 0.1375, 0.1434, 0.1030, 0.1316, 0.1230, 0.2568, 0.2631, 0.2660, 0.2699]
+    [
+        0.0,
+        0.1031,
+        0.1099,
+        0.1316,
+        0.3936,
+        0.3902,
+        0.1432,
+        0.4324,
+        0.4256,
+        0.0574,
+        0.1434,
+        0.1494,
+        0.2194,
+        0.1375,
+        0.1434,
+        0.1030,
+        0.1316,
+        0.1230,
+        0.2568,
+        0.2631,
+        0.2660,
+        0.2699,
+    ]
 )
 #: Metres of thigh and shank together, the measure by which other bodies are scaled.
 LEG_LENGTH: Final = float((BONE_LENGTHS[[4, 5]].sum() + BONE_LENGTHS[[7, 8]].sum()) / 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_moments_lie_within_their_recording_and_apart(
     assert code == 0
     spans = sorted((hit["start"], hit["end"]) for hit in hits)
     assert all(end - start == pytest.approx(4.0) for start, end in spans)
-    assert all(one[1] <= other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
     assert spans[-1][1] <= len(long) / 20 + 0.01
 
 

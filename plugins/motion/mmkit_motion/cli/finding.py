@@ -70,7 +70,8 @@ def index(
     else:
         rate_text = f", {report.clips / seconds:.0f} a second" if report.clips and seconds > 0 else ""
         emit(
-            f"{out}: {report.clips} motions added, {report.unchanged} already there, {report.moments} moments{rate_text}"
+            f"{out}: {report.clips} motions added, {report.unchanged} already there, "
+            f"{report.moments} moments{rate_text}"
         )
     if not report.clips and not report.unchanged and not report.failures:
         note("no motion was found in the inputs")

@@ -72,7 +72,8 @@ def evaluate(
 
 def _show(result: dict) -> None:  # type: ignore[type-arg]
     emit(
-        f"{result['evaluator']}; protocol {result['protocol']}; {result['motions']} motions, {result['captions']} captions"
+        f"{result['evaluator']}; protocol {result['protocol']}; "
+        f"{result['motions']} motions, {result['captions']} captions"
     )
     names = list(result["text_to_motion"])
     rows = [["", *names]]

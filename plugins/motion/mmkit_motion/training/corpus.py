@@ -139,7 +139,7 @@ class Corpus:
         return self.flat[first[:, None] + torch.arange(length, device=self.device)].float()
 
     def motions(self, clips: Tensor, *, shake: bool) -> tuple[Tensor, Tensor]:
-        """Features (N, T, F) and mask (N, T) of whole clips, T a multiple of 4; with ``shake`` the ends are cut a bit."""
+        """Features (N, T, F) and mask (N, T) of clips, T a multiple of 4; with ``shake`` the ends are cut a bit."""
         full = self.lengths[clips]
         cut = (torch.rand(len(clips), device=self.device) * (full // 8).clamp(max=12)).long() if shake else 0
         lengths = ((full - cut).clamp(min=4).clamp(max=self.frames) // 4) * 4
