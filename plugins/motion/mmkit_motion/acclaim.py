@@ -1,0 +1,218 @@
+"""Acclaim's pair of files: .asf holds the skeleton, .amc the angles of each frame.
+
+A bone of an .asf runs from its parent's end to its own end. As in a BVH, the joint named after a bone is where the
+bone begins, so that ``lfemur`` is the left hip and ``ltibia`` the left knee.
+
+T frames, J joints.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from mmkit.errors import BadInput
+from mmkit_motion.joint_names import Tree
+
+__all__ = ["RATE", "Skeleton", "place_frames", "parse_amc", "parse_asf"]
+
+#: Frames a second of CMU's recordings; an .amc does not say its own.
+RATE: Final = 120.0
+
+
+@dataclass(slots=True)
+class _Bone:
+    name: str
+    direction: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    length: float = 0.0
+    axis: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    axis_order: str = "XYZ"
+    freedom: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """A parsed .asf: bones by name, ``parents`` among them (root has none), and whether angles are in degrees."""
+
+    bones: dict[str, _Bone]
+    parents: dict[str, str]
+    root_order: tuple[str, ...]
+    degrees: bool
+
+
+def parse_asf(text: str, *, where: str) -> Skeleton:
+    """Read an .asf file's text.
+
+    Raises:
+        BadInput: no bones, no tree, or a damaged entry.
+    """
+    sections: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        line = line.split("#")[0].strip()
+        if line.startswith(":"):
+            name, _, rest = line[1:].partition(" ")
+            current = sections.setdefault(name.lower(), [rest] if rest else [])
+        elif line:
+            current.append(line)
+    try:
+        bones = {bone.name: bone for bone in _bones(sections.get("bonedata", []))}
+        parents = {}
+        for line in sections.get("hierarchy", []):
+            first, *rest = line.split()
+            if first not in ("begin", "end"):
+                parents.update(dict.fromkeys(rest, first))
+        order: tuple[str, ...] = ("tx", "ty", "tz", "rx", "ry", "rz")
+        for line in sections.get("root", []):
+            if line.lower().startswith("order"):
+                order = tuple(line.lower().split()[1:])
+    except (ValueError, IndexError) as error:
+        raise BadInput(f"is a damaged .asf file ({error})", where=where) from error
+    if not bones or not parents:
+        raise BadInput("is not an .asf file: it has no bones or no hierarchy", where=where)
+    if lost := [name for name in parents if name not in bones]:
+        raise BadInput(f"has a hierarchy that names a bone it does not describe: {lost[0]}", where=where)
+    return Skeleton(bones, parents, order, "rad" not in " ".join(sections.get("units", [])).lower())
+
+
+def _bones(lines: list[str]) -> list[_Bone]:
+    bones: list[_Bone] = []
+    bone: _Bone | None = None
+    for line in lines:
+        key, *rest = line.split()
+        if key == "begin":
+            bone = _Bone("")
+        elif bone is None:
+            continue
+        elif key == "end":
+            bones.append(bone)
+            bone = None
+        elif key == "name":
+            bone.name = rest[0]
+        elif key == "direction":
+            bone.direction = np.array([float(v) for v in rest[:3]])
+        elif key == "length":
+            bone.length = float(rest[0])
+        elif key == "axis":
+            bone.axis = np.array([float(v) for v in rest[:3]])
+            bone.axis_order = rest[3].upper() if len(rest) > 3 else "XYZ"
+        elif key == "dof":
+            bone.freedom = tuple(value.lower() for value in rest)
+    return bones
+
+
+def parse_amc(text: str, *, where: str) -> list[dict[str, list[float]]]:
+    """Angles of each frame by bone; in the file's own unit.
+
+    Raises:
+        BadInput: empty, or a line that is not a bone with numbers.
+    """
+    frames: list[dict[str, list[float]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line[0] in "#:":
+            continue
+        if line.isdigit():
+            frames.append({})
+            continue
+        name, *values = line.split()
+        try:
+            numbers = [float(value) for value in values]
+        except ValueError as error:
+            raise BadInput(f"is damaged at line {number}: {error}", where=where) from error
+        if not frames or not all(map(math.isfinite, numbers)):
+            raise BadInput(f"is damaged at line {number}", where=where)
+        frames[-1][name] = numbers
+    if not frames:
+        raise BadInput("holds no frames", where=where)
+    if len(frames) > 1 and len(frames[-1]) < len(frames[0]):
+        if len(frames) == 2:
+            raise BadInput("was cut off in its second frame", where=where)
+        raise BadInput(
+            f"was cut off in frame {len(frames)}", where=where, mend="copy it again, or remove the unfinished frame"
+        )
+    return frames
+
+
+def place_frames(
+    skeleton: Skeleton, frames: list[dict[str, list[float]]], *, where: str
+) -> tuple[Tree, NDArray[np.float64]]:
+    """Forward kinematics: names and parents of the joints, and their positions (T, J, 3).
+
+    Raises:
+        BadInput: the .amc does not belong to the .asf.
+    """
+    names = ["root", *_ordered(skeleton.parents)]
+    place = {name: index for index, name in enumerate(names)}
+    if unknown := [name for name in frames[0] if name not in place]:
+        raise BadInput(f"moves a bone that its .asf does not have: {unknown[0]}", where=where)
+    count = len(frames)
+    root = _column(frames, "root", len(skeleton.root_order), where)
+    shift, angles = np.zeros((count, 3)), np.zeros((count, 3))
+    for column, key in enumerate(skeleton.root_order):
+        if key in ("tx", "ty", "tz"):
+            shift[:, "xyz".index(key[1])] = root[:, column]
+        elif key in ("rx", "ry", "rz"):
+            angles[:, "xyz".index(key[1])] = root[:, column]
+    ends = {"root": shift}
+    turns = {"root": _matrices(angles, skeleton.degrees)}
+    positions = np.empty((count, len(names), 3))
+    positions[:, 0] = shift
+    leaves: list[tuple[str, NDArray[np.float64]]] = []
+    parents_in_use = set(skeleton.parents.values())
+    for name in names[1:]:
+        bone, parent = skeleton.bones[name], skeleton.parents[name]
+        values = _column(frames, name, len(bone.freedom), where) if bone.freedom else np.zeros((count, 0))
+        angles = np.zeros((count, 3))
+        for column, key in enumerate(bone.freedom):
+            if key in ("rx", "ry", "rz"):
+                angles[:, "xyz".index(key[1])] = values[:, column]
+        axis = Rotation.from_euler(bone.axis_order.lower(), bone.axis, degrees=skeleton.degrees).as_matrix()
+        turns[name] = turns[parent] @ (axis @ _matrices(angles, skeleton.degrees) @ axis.T)
+        positions[:, place[name]] = ends[parent]
+        ends[name] = ends[parent] + turns[name] @ (bone.direction * bone.length)
+        if name not in parents_in_use:
+            leaves.append((name, ends[name]))
+    parents = [-1] + [place[skeleton.parents[name]] for name in names[1:]]
+    for name, end in leaves:
+        names.append(f"{name}_end")
+        parents.append(place[name])
+        positions = np.concatenate([positions, end[:, None]], axis=1)
+    return Tree(tuple(names), tuple(parents)), positions
+
+
+def _ordered(parents: dict[str, str]) -> list[str]:
+    """Bones with every parent before its children."""
+    done: list[str] = []
+    waiting = list(parents)
+    while waiting:
+        ready = [name for name in waiting if parents[name] == "root" or parents[name] in done]
+        if not ready:
+            raise BadInput(f"has a hierarchy that does not reach {waiting[0]} from its root")
+        done += ready
+        waiting = [name for name in waiting if name not in ready]
+    return done
+
+
+def _column(frames: list[dict[str, list[float]]], name: str, width: int, where: str) -> NDArray[np.float64]:
+    """(T, W) values of one bone; zeros where a file leaves a bone out of every frame."""
+    if name not in frames[0]:
+        return np.zeros((len(frames), width))
+    try:
+        values = np.array([frame[name] for frame in frames], dtype=np.float64)
+    except (KeyError, ValueError) as error:
+        raise BadInput(f"does not have the same values for {name} in every frame", where=where) from error
+    if values.shape[1:] != (width,):
+        expected = f"Expected {width} values for {name}, but received {values.shape[-1]}"
+        raise BadInput(f"{expected}; is it the .asf of another recording?", where=where)
+    return values
+
+
+def _matrices(angles: NDArray[np.float64], degrees: bool) -> NDArray[np.float64]:
+    """(T, 3, 3) of rotations about the fixed axes x, then y, then z."""
+    return Rotation.from_euler("xyz", angles, degrees=degrees).as_matrix()

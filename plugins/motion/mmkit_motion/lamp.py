@@ -1,0 +1,335 @@
+"""The bundled LaMP at work: motions and texts to vectors, motions to words, words to motions.
+
+N items, T frames, Q queries, E embedding.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmkit.config import Settings, settings
+from mmkit.errors import ModelUnavailable, UsageError
+from mmkit_motion.features import WIDTH, from_features, straighten, to_features
+from mmkit_motion.skeleton import FPS
+
+if TYPE_CHECKING:
+    import torch
+
+    from mmkit_motion.model.weights import Networks
+    from mmkit_motion.reading import Clip
+
+__all__ = ["BEST_QUERY", "WEIGHTS", "Lamp", "TextInput", "windows"]
+
+WEIGHTS: Final = Path(__file__).parent / "weights"
+#: Windows looked at together.
+_BATCH: Final = 64
+#: Whether a clip is scored by its best query or by the mean of all, as chosen on the validation clips.
+BEST_QUERY: Final = False
+#: Words of a caption at most.
+_LONGEST_CAPTION: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class TextInput:
+    """A text as the core's text tower sees it: token numbers without the end marks, and its pooled vector (W,)."""
+
+    tokens: tuple[int, ...]
+    pooled: NDArray[np.float32]
+
+
+def windows(joints: NDArray[np.floating], length: int, hop: int) -> list[tuple[int, int]]:
+    """First and last frame (exclusive) of windows of ``length`` that cover T rows, the last flush at the end."""
+    total = len(joints)
+    if total <= length:
+        return [(0, total)]
+    starts = [*range(0, total - length, hop), total - length]
+    return [(start, start + length) for start in dict.fromkeys(starts)]
+
+
+class Lamp:
+    """Networks and text tower, loaded when first used; safe to call from threads.
+
+    Args:
+        folder: weights as ``mmkit motion train`` writes them.
+        chosen: where to run.
+    """
+
+    def __init__(self, folder: Path = WEIGHTS, chosen: Settings | None = None) -> None:
+        self.folder = folder
+        self._settings = chosen or settings()
+        self._lock = threading.Lock()
+        self._networks: Networks | None = None
+        self._tower: Any = None
+        self._tokenizer: Any = None
+
+    @property
+    def device(self) -> torch.device:
+        from mmkit.encoders.device import resolve_device
+
+        return resolve_device(self._settings.device)
+
+    @property
+    def networks(self) -> Networks:
+        """Raises ModelUnavailable where weights are missing or damaged."""
+        with self._lock:
+            if self._networks is None:
+                from safetensors import SafetensorError
+
+                from mmkit_motion.model.weights import load_networks
+
+                try:
+                    self._networks = load_networks(self.folder).to(self.device)
+                except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+                    raise ModelUnavailable(
+                        f"the motion weights cannot be read: {str(error).splitlines()[0]}",
+                        where=str(self.folder),
+                        mend="install mmkit-motion again, or name a folder of mmkit motion train",
+                    ) from error
+            return self._networks
+
+    @property
+    def frames(self) -> int:
+        """The most frames looked at in one piece."""
+        return self.networks.sizes.frames
+
+    # Motions
+
+    def motion_input(self, joints: NDArray[np.floating]) -> list[NDArray[np.float32]]:
+        """Normalised features of the pieces of (T, 22, 3) joints, each (4 k, 263) and at most 196 long."""
+        networks = self.networks
+        rows = to_features(straighten(joints))
+        rows = (rows - networks.mean.cpu().numpy()) / networks.std.cpu().numpy()
+        if len(rows) < 4:
+            rows = np.concatenate([rows, np.repeat(rows[-1:], 4 - len(rows), axis=0)])
+        pieces = windows(rows, self.frames, self.frames // 2)
+        return [rows[start : start + (end - start) // 4 * 4].astype(np.float32) for start, end in pieces]
+
+    def motion_vectors(self, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """(N, Q, E) unit rows of N pieces."""
+        import torch
+
+        out = []
+        with torch.inference_mode():
+            for start in range(0, len(inputs), _BATCH):
+                memory, mask = self._memory(inputs[start : start + _BATCH])
+                query = self.networks.query
+                out.append(query.motion_vectors(query.read_motion(memory, mask)).float().cpu().numpy())
+        sizes = self.networks.sizes
+        return np.concatenate(out) if out else np.zeros((0, sizes.queries, sizes.embedding), np.float32)
+
+    def _memory(self, inputs: Sequence[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Motion memory (N, L, D) and mask (N, L)."""
+        import torch
+
+        networks, device = self.networks, self.device
+        longest = max(len(rows) for rows in inputs)
+        padded = np.zeros((len(inputs), longest, WIDTH), np.float32)
+        mask = np.zeros((len(inputs), longest), np.bool_)
+        for number, rows in enumerate(inputs):
+            padded[number, : len(rows)] = rows
+            mask[number, : len(rows)] = True
+        full = torch.from_numpy(mask).to(device)
+        states = networks.vqvae.encode(torch.from_numpy(padded).to(device), full)
+        return networks.query.motion_memory(states), full[:, ::4]
+
+    # Texts
+
+    def text_inputs(self, texts: Sequence[str]) -> list[TextInput]:
+        """Tokens and pooled vectors of texts, by the core's text tower."""
+        import torch
+
+        from mmkit.encoders.mini.tokenizer import pad_ids
+
+        tower, tokenizer = self._text_tower()
+        most = self.networks.sizes.tokens
+        rows = [[*row[: most + 1], row[-1]] if len(row) > most + 2 else row for row in tokenizer.rows(list(texts))]
+        ids, mask = pad_ids(rows)
+        values = np.zeros((len(rows), self.networks.sizes.words), np.float32)
+        with torch.inference_mode():
+            for first in range(0, len(rows), _BATCH):
+                part = slice(first, first + _BATCH)
+                pooled = tower.sentence_vectors(
+                    torch.from_numpy(ids[part]).to(self.device), torch.from_numpy(mask[part]).to(self.device)
+                )
+                values[part] = pooled.float().cpu().numpy()
+        return [TextInput(tuple(row[1:-1]), vector) for row, vector in zip(rows, values, strict=True)]
+
+    def text_vectors(self, inputs: Sequence[TextInput]) -> NDArray[np.float32]:
+        """(N, E) unit rows."""
+        import torch
+
+        if not inputs:
+            return np.zeros((0, self.networks.sizes.embedding), np.float32)
+        query = self.networks.query
+        with torch.inference_mode():
+            words, mask, pooled = self._words(inputs)
+            return query.text_vectors(query.read_text(words, pooled, mask), pooled).float().cpu().numpy()
+
+    def token_states(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """(T, W) unit rows of each text's tokens in the text tower, end marks left out."""
+        import torch
+
+        tower, tokenizer = self._text_tower()
+        out = []
+        with torch.inference_mode():
+            for row in tokenizer.rows(list(texts)):
+                ids = torch.tensor([row], device=self.device)
+                states = tower.text_tower(ids, torch.ones_like(ids, dtype=torch.bool))[0, 1:-1].float()
+                out.append(torch.nn.functional.normalize(states, dim=-1).cpu().numpy())
+        return out
+
+    def _words(self, inputs: Sequence[TextInput]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Word embeddings (N, T, W), mask (N, T), pooled (N, W)."""
+        import torch
+
+        from mmkit.encoders.mini.tokenizer import pad_ids
+
+        tower, _ = self._text_tower()
+        ids, mask = pad_ids([text.tokens or (0,) for text in inputs])
+        for number, text in enumerate(inputs):
+            mask[number, len(text.tokens) :] = False
+        device = self.device
+        words = tower.text_tower.words(torch.from_numpy(ids).to(device)).float()
+        pooled = torch.from_numpy(np.stack([text.pooled for text in inputs])).to(device)
+        return words, torch.from_numpy(mask).to(device), pooled
+
+    def _text_tower(self) -> tuple[Any, Any]:
+        with self._lock:
+            if self._tower is None:
+                from mmkit.encoders.mini import WEIGHTS as MINI
+                from mmkit.encoders.mini.encoder import MiniEncoder
+                from mmkit.encoders.mini.tokenizer import MiniTokenizer
+
+                self._tower = MiniEncoder(MINI, self._settings).model
+                self._tokenizer = MiniTokenizer(MINI / "tokenizer.json")
+            return self._tower, self._tokenizer
+
+    # Both
+
+    #: How an evaluation names what measured it.
+    name: Final = "LaMP, bundled with mmkit-motion"
+
+    def scores(self, clips: Sequence[Clip], texts: Sequence[str], *, best: bool = BEST_QUERY) -> NDArray[np.float32]:
+        """(N, C) cosines of N clips and C texts: of the best query, or of the queries' mean."""
+        asked = self.text_vectors(self.text_inputs(texts))
+        return np.stack([(rows @ asked.T).max(0) for rows in self.clip_vectors(clips, best=best)])
+
+    def clip_vectors(self, clips: Sequence[Clip], *, best: bool = BEST_QUERY) -> list[NDArray[np.float32]]:
+        """For each clip the unit rows it is scored by: (Q, E) of each of its pieces, or (1, E) their mean."""
+        pieces = [self.motion_input(clip.joints) for clip in clips]
+        vectors = self.motion_vectors([piece for own in pieces for piece in own])
+        out, start = [], 0
+        for own in pieces:
+            rows = vectors[start : start + len(own)].reshape(-1, vectors.shape[-1])
+            start += len(own)
+            mean = rows.mean(0, keepdims=True)
+            out.append(rows if best else mean / np.linalg.norm(mean))
+        return out
+
+    def text_cosines(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(C, C) cosines of the text tower's pooled vectors."""
+        pooled = np.stack([text.pooled for text in self.text_inputs(texts)])
+        return np.asarray(pooled @ pooled.T)
+
+    # Words from motions
+
+    def captions(self, inputs: Sequence[NDArray[np.float32]], *, beams: int = 4) -> list[str]:
+        """A sentence for each piece of motion, the best of a beam search by mean log-probability."""
+        return [self._caption(piece, beams) for piece in inputs]
+
+    def _caption(self, piece: NDArray[np.float32], beams: int) -> str:
+        import torch
+
+        networks = self.networks
+        tower, tokenizer = self._text_tower()
+        vocabulary = (0, *networks.vocabulary)
+        with torch.inference_mode():
+            memory, mask = self._memory([piece])
+            running: list[tuple[float, list[int]]] = [(0.0, [])]
+            ended: list[tuple[float, list[int]]] = []
+            for _ in range(_LONGEST_CAPTION):
+                ids = torch.tensor([[vocabulary[w] for w in words] for _, words in running], device=self.device).long()
+                words = tower.text_tower.words(ids.view(len(running), -1)).float()
+                shown = torch.ones(words.shape[:2], dtype=torch.bool, device=self.device)
+                logits = networks.query.word_logits(
+                    memory.expand(len(running), -1, -1), mask.expand(len(running), -1), words, shown
+                )
+                scores = logits[:, -1].float().log_softmax(-1)
+                best = (scores + torch.tensor([score for score, _ in running], device=self.device)[:, None]).flatten()
+                values, places = best.topk(min(2 * beams, len(best)))
+                grown: list[tuple[float, list[int]]] = []
+                for value, place in zip(values.tolist(), places.tolist(), strict=True):
+                    beam, word = divmod(place, scores.shape[1])
+                    said = running[beam][1]
+                    if word == 0:
+                        ended.append((value / (len(said) + 1), said))
+                    elif len(grown) < beams:
+                        grown.append((value, [*said, word]))
+                running = grown
+                if len(ended) >= beams or not running:
+                    break
+            ended = ended or [(score / max(1, len(said)), said) for score, said in running]
+        said = max(ended)[1]
+        return str(tokenizer._tokenizer.decode([vocabulary[word] for word in said]))
+
+    # Motions from words
+
+    def generate(
+        self,
+        text: str,
+        *,
+        seconds: float,
+        seed: int = 0,
+        guidance: float = 4.0,
+        steps: int = 10,
+        temperature: float = 1.0,
+    ) -> NDArray[np.float32]:
+        """(T, 22, 3) joints of a motion that fits a text.
+
+        Raises:
+            UsageError: no text, or a length that cannot be made.
+        """
+        return self.generate_many(
+            [text], seconds=[seconds], seed=seed, guidance=guidance, steps=steps, temperature=temperature
+        )[0]
+
+    def generate_many(
+        self,
+        texts: Sequence[str],
+        *,
+        seconds: Sequence[float],
+        seed: int = 0,
+        guidance: float = 4.0,
+        steps: int = 10,
+        temperature: float = 1.0,
+    ) -> list[NDArray[np.float32]]:
+        """As ``generate``, many at once."""
+        import torch
+
+        networks, device = self.networks, self.device
+        longest = networks.sizes.frames / FPS
+        if any(not text.strip() for text in texts):
+            raise UsageError("Expected a description of a motion, but received an empty text")
+        if any(not 0.4 <= length <= longest for length in seconds):
+            raise UsageError(f"Expected 0.4 to {longest:.1f} seconds, but received {min(seconds)} to {max(seconds)}")
+        counts = torch.tensor([max(2, round(length * FPS / 4)) for length in seconds], device=device)
+        source = torch.Generator(device=device).manual_seed(seed)
+        query = networks.query
+        with torch.inference_mode():
+            words, mask, pooled = self._words(self.text_inputs(texts))
+            condition = query.read_for_motion(query.read_text(words, pooled, mask), mask).mean(1)
+            codes = networks.generator.sample(
+                condition, counts, guidance=guidance, steps=steps, temperature=temperature, generator=source
+            )
+            keep = torch.arange(codes.shape[1], device=device) < counts[:, None]
+            made = networks.vqvae.decode(networks.vqvae.codebook.codes[codes], keep)
+            rows = (made * networks.std + networks.mean).cpu().numpy()
+        joints = [from_features(row[: 4 * int(count)]) for row, count in zip(rows, counts.tolist(), strict=True)]
+        return [straighten(one).astype(np.float32) for one in joints]
