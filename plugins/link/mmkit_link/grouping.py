@@ -110,7 +110,7 @@ def text_sketch(texts: Sequence[str]) -> NDArray[np.float32]:
 
     from mmkit_link.views import grams_view
 
-    matrix = grams_view(texts, []).unit()[0]
+    matrix = grams_view(texts, []).sides()[0]
     rng = np.random.default_rng(1024)
     width = matrix.shape[1]
     signs = rng.choice(np.array([-1, 1], np.float32), width)

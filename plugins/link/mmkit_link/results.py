@@ -11,7 +11,9 @@ from mmkit.config import Settings, settings
 from mmkit.types import Failure
 from mmkit_link.duplicates import Distinct, distinct, expand
 from mmkit_link.grouping import Linkage, cluster_pooled, group_pairs, side_by_side, text_sketch
-from mmkit_link.linking import Compared, Evidence, Scored, choose, compare_tables, score_pairs
+from mmkit_link.choosing import choose
+from mmkit_link.linking import Compared, Evidence, compare_tables
+from mmkit_link.scoring import Scored, score_pairs
 from mmkit_link.model import PairModel
 from mmkit_link.records import Records
 from mmkit_link.words import fold

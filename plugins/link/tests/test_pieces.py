@@ -9,12 +9,12 @@ from mmkit_link.candidates import nearest
 from mmkit_link.comparisons import Features
 from mmkit_link.encoding import pooled
 from mmkit_link.grouping import cluster_pooled, group_pairs, search_pooling, text_sketch
-from mmkit_link.linking import choose
+from mmkit_link.choosing import choose
 from mmkit_link.metrics import adjusted_rand, average_precision, f1_of
 from mmkit_link.model import fit_model, load_model, with_threshold
 from mmkit_link.rivals import best_rival, mutual_best, ranks, rivals_of
 from mmkit_link.unlabelled import threshold_without_labels
-from mmkit_link.views import grams_view, overlap, term_view
+from mmkit_link.views import grams_view, overlap, term_counts, view_of
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score, average_precision_score
 
@@ -86,7 +86,7 @@ def test_a_chain_too_long_for_a_dense_linkage_is_cut_where_it_is_weakest():
 
 def test_sketches_estimate_the_cosines_of_grams():
     texts = ["acme trading company", "acme trading co", "zenith motors"]
-    exact = grams_view(texts, []).unit()[0]
+    exact = grams_view(texts, []).sides()[0]
     rows = text_sketch(texts)
     assert np.abs(rows @ rows.T - (exact @ exact.T).toarray()).max() < 0.15
     assert not text_sketch([""]).any()
@@ -124,9 +124,10 @@ def test_calibration_of_calibrated_scores_changes_little():
 
 
 def test_overlap_of_equal_sets_is_one_and_of_empty_ones_unknown():
-    view = term_view([["a", "b"], []], [["b", "a"], ["c"]])
+    counts = term_counts([["a", "b"], [], ["b", "a"], ["c"]], {})
+    view = view_of(counts, np.array([0, 1], np.int32), np.array([2, 3], np.int32))
     same, empty, apart = (
-        {name: float(value[place]) for name, value in overlap(view, np.array([[0, 0], [1, 0], [0, 1]])).items()}
+        {name: float(value[place]) for name, value in overlap(view, np.array([0, 1, 0]), np.array([2, 2, 3])).items()}
         for place in range(3)
     )
     assert same["cosine"] == pytest.approx(1) and same["left_only"] == 0
@@ -136,7 +137,7 @@ def test_overlap_of_equal_sets_is_one_and_of_empty_ones_unknown():
 
 def test_sparse_search_equals_the_dense_product():
     texts = [f"record {number} {number * 37 % 11}" for number in range(60)]
-    one, other = grams_view(texts[:30], texts[30:]).unit()
+    one, other = grams_view(texts[:30], texts[30:]).sides()
     product = (one @ other.T).toarray()
     pairs = nearest(one, other, 4)
     for row in range(30):
@@ -145,8 +146,8 @@ def test_sparse_search_equals_the_dense_product():
 
 
 def test_a_search_beyond_its_budget_drops_the_commonest_terms_only():
-    view = term_view([["all", f"own{n}"] for n in range(50)], [["all", f"own{n}"] for n in range(50)])
-    pairs = nearest(*view.unit(), 3, work=100)
+    counts = term_counts([["all", f"own{n}"] for n in range(50)], {})
+    pairs = nearest(counts, counts, 3, work=100)
     assert pairs.tolist() == [[n, n] for n in range(50)]
 
 
