@@ -22,7 +22,7 @@ from mmkit_link.words import codes, numbers, words
 __all__ = ["LARGE", "TEXTUAL", "WHOLE", "Prepared", "prepare"]
 
 #: Records of both sides from which the whole records' grams are of one size only, which bounds their memory.
-LARGE: Final = 100_000
+LARGE: Final = 50_000
 TEXTUAL: Final = ("name", "text")
 WHOLE: Final = "record"
 _LONGEST_GRAMS: Final = 400

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Run", "dedupe_pooled", "dedupe_records", "link_records", "vectors_of"]
-
-#: Below one half: only the clearest half of the links teach the model, and the others score lower.
-_UNLABELLED_CUT: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,9 +95,7 @@ def dedupe_records(
     failures: list[Failure] = []
     if len(one.records) > 1:
         compared = compare_tables(one.records, None, k=k, evidence=evidence, model=model, chosen=chosen)
-        # Records of one table may have several partners, so that the structure that tells a threshold is not there.
-        given = _UNLABELLED_CUT if model is None and threshold is None else threshold
-        scored = score_pairs(compared, model, threshold=given)
+        scored = score_pairs(compared, model, threshold=threshold)
         failures = compared.failures
         labels = group_pairs(len(one.records), compared.pairs, scored.scores, scored.threshold, linkage=linkage)
         joined = labels[compared.pairs[:, 0]] == labels[compared.pairs[:, 1]]

@@ -50,7 +50,8 @@ def score_pairs(compared: Compared, model: PairModel | None = None, *, threshold
         within=compared.within,
     )
     found = taught.found
-    about = {"unmatched_share": found.unmatched, "expected_f1": found.f1}
+    # Records of one table may have several partners, so that what these say is not known there.
+    about = {} if compared.within else {"unmatched_share": found.unmatched, "expected_f1": found.f1}
     chosen = found.threshold if threshold is None else threshold
     scores = taught.scores
     if compared.held is None:
