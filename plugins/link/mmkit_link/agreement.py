@@ -2,7 +2,7 @@
 
 Each column of a pair agrees exactly, nearly, somewhat or not; among links agreement is common, among other pairs rare.
 Expectation maximisation finds both habits, and the share of links, from the pairs alone (Winkler 1988). It takes the
-columns for independent, which suits records of several short columns, such as persons, and not records of one long text.
+columns for independent, which suits records of several short columns, such as persons, and not those of one long text.
 
 Legend: P pairs, C columns, L levels, A different patterns of agreement.
 """

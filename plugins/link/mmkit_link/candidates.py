@@ -17,7 +17,7 @@ from scipy import sparse
 __all__ = ["Candidates", "find_candidates", "fused_scores", "nearest"]
 
 #: Multiply-adds a search may spend: terms are used from the rarest on until they are spent.
-_WORK: Final = 20_000_000_000
+_WORK: Final = 1_000_000_000
 _Sides: TypeAlias = tuple[sparse.csr_matrix, sparse.csr_matrix]
 
 
@@ -51,17 +51,18 @@ def find_candidates(
     within: bool = False,
     search: Sequence[_Sides] = (),
 ) -> Candidates:
-    """Search every view in both directions, join what was found and keep the k nearest of every record.
+    """Search views in both directions, join what was found and keep the k nearest of every record.
 
     Args:
         sparse_views, dense_views: (N, D) and (M, D) unit rows; zero rows find nothing.
         k: candidates a record, of either side.
         within: both sides are one table; a pair is then given once, with the lower row first, and no row meets itself.
-        search: further views that are searched and do not count for how near a pair is.
+        search: views to search instead of the sparse ones, which then only say how near a pair is; what they find is
+            kept, however near.
     """
     found = []
     extra = 1 if within else 0
-    for left, right in (*search, *sparse_views):
+    for left, right in search or sparse_views:
         found.append(nearest(left, right, k + extra))
         if not within:
             found.append(nearest(right, left, k)[:, ::-1])
@@ -72,6 +73,8 @@ def find_candidates(
     pairs = _different(found, sparse_views, dense_views, within=within)
     scores = fused_scores(pairs, sparse_views, dense_views)
     joined = Candidates(pairs, scores)
+    if search:
+        return joined
     if within:
         both = np.concatenate([pairs, pairs[:, ::-1]])
         rank = Candidates(both, np.concatenate([scores, scores])).ranks()

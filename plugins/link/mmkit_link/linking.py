@@ -159,9 +159,8 @@ def _with_vectors(prepared: Prepared, evidence: Evidence, chosen: Settings, fail
             one if within else encode_texts(encoder, [right.whole(row) for row in range(len(right))], chosen),
         )
     if left.pictures and right.pictures:
-        encoder = load(evidence.image_encoder, chosen)
-        one = encode_pictures(encoder, left, chosen, failures)
-        dense["picture"] = one, one if within else encode_pictures(encoder, right, chosen, failures)
+        one = encode_pictures(evidence.image_encoder, left, chosen, failures)
+        dense["picture"] = one, one if within else encode_pictures(evidence.image_encoder, right, chosen, failures)
     return replace(prepared, dense=dense)
 
 

@@ -9,18 +9,21 @@ import numpy as np
 
 from mmkit.config import Settings, settings
 from mmkit.types import Failure
-from mmkit_link.duplicates import Distinct, distinct, expand
-from mmkit_link.grouping import Linkage, cluster_pooled, group_pairs, side_by_side, text_sketch
 from mmkit_link.choosing import choose
+from mmkit_link.duplicates import Distinct, distinct, expand
+from mmkit_link.grouping import Linkage, cluster_pooled, group_pairs, side_by_side
 from mmkit_link.linking import Compared, Evidence, compare_tables
-from mmkit_link.scoring import Scored, score_pairs
 from mmkit_link.model import PairModel
 from mmkit_link.records import Records
+from mmkit_link.scoring import Scored, score_pairs
+from mmkit_link.sketches import edit_sketch
 from mmkit_link.words import fold
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
+
+    from mmkit_link.adapter import Adapter
 
 __all__ = ["Run", "dedupe_pooled", "dedupe_records", "link_records", "vectors_of"]
 
@@ -140,23 +143,33 @@ def dedupe_pooled(
 
 
 def vectors_of(
-    records: Records, *, evidence: Evidence, chosen: Settings | None = None, failures: list[Failure]
+    records: Records,
+    *,
+    evidence: Evidence,
+    adapter: Adapter | None = None,
+    chosen: Settings | None = None,
+    failures: list[Failure],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(N, D) picture and text vectors that may be pooled.
 
-    One encoder for both keeps its shared space; else the two spaces stand side by side. Texts without an encoder
-    become sketches of their character n-grams.
+    An adapter, or one encoder for both, gives a shared space; else the two spaces stand side by side. Texts without an
+    encoder become sketches of their edit similarities.
     """
-    from mmkit_link.encoding import encode_pictures, encode_texts, load
+    from mmkit_link.encoding import adapted_pictures, encode_pictures, encode_texts, load
 
     chosen = chosen or settings()
     whole = [records.whole(row) for row in range(len(records))]
+    if adapter is not None:
+        texts = adapter.texts(whole)
+        return (
+            adapted_pictures(adapter, records, chosen, failures) if records.pictures else np.zeros_like(texts)
+        ), texts
     if evidence.text_encoder is None:
-        texts = text_sketch([fold(text) for text in whole])
+        texts = edit_sketch([fold(text) for text in whole])
     else:
         texts = encode_texts(load(evidence.text_encoder, chosen), whole, chosen)
     if not records.pictures:
         return np.zeros_like(texts), texts
-    pictures = encode_pictures(load(evidence.image_encoder, chosen), records, chosen, failures)
+    pictures = encode_pictures(evidence.image_encoder, records, chosen, failures)
     shared = evidence.text_encoder is not None and (evidence.image_encoder or chosen.encoder) == evidence.text_encoder
     return (pictures, texts) if shared else side_by_side(pictures, texts)

@@ -82,9 +82,7 @@ def _in_parts(
     for start in range(0, len(places), _PAIRS_AT_ONCE):
         part = places[start : start + _PAIRS_AT_ONCE]
         features = compared.features(part)
-        scores[start : start + len(part)] = (
-            model.probabilities(features) if calibrated else model.raw(features.values)
-        )
+        scores[start : start + len(part)] = model.probabilities(features) if calibrated else model.raw(features.values)
     return scores
 
 

@@ -26,7 +26,7 @@ _ROUNDS: Final = 60
 _FEWEST: Final = 8
 #: The mixture is believed where it says that nearly no best pair is chance, and the bound that few may be.
 _NEARLY_NONE: Final = 0.05
-_FEW: Final = 0.25
+_FEW: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ _SURELY_APART: Final = 0.9
 _LIKELY: Final = 0.9
 _UNLIKELY: Final = 0.5
 #: Cuts of scores within one table. Below one half: only the clearest links teach the model, and the others score lower.
-_AGREEING_CUT: Final = 0.15
+_AGREEING_CUT: Final = 0.2
 _WITHIN_CUT: Final = 0.3
 _HELD: Final = 0.3
 _HELD_RECORDS: Final = 200
@@ -97,9 +97,7 @@ def self_train(
         negatives = _some(negatives, rng)
         seeds = np.concatenate([positives, negatives])
         labels = np.concatenate([np.ones(len(positives), np.int64), np.zeros(len(negatives), np.int64)])
-        model, unseen = fit_model(
-            features.taken(seeds), labels, trees=_TREES, balanced=True, seed=seed
-        )
+        model, unseen = fit_model(features.taken(seeds), labels, trees=_TREES, balanced=True, seed=seed)
         # A pair that taught the model is scored by the parts that have not seen it.
         refined = model.raw(features.values)
         refined[seeds] = unseen

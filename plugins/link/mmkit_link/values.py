@@ -18,7 +18,7 @@ __all__ = ["TextPairs", "Values", "folded_values"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextPairs:
-    """What P record pairs compare in one column: texts ``one[q]`` and ``other[q]``, for pair p the q of ``place[p]``."""
+    """What P record pairs compare in a column: texts ``one[q]`` and ``other[q]``, for pair p the q of ``place[p]``."""
 
     one: NDArray[np.int64]
     other: NDArray[np.int64]

@@ -83,7 +83,7 @@ def stacked(
     """(N + M, V), or (N, V) within one table: for each record the sum of its rows in all parts.
 
     Args:
-        parts: at least one; (R, V') counts with V' at most ``width``, and the (N,) and (M,) rows that the records have of them.
+        parts: at least one: (R, V') counts with V' at most ``width``, and which rows the N and the M records have.
     """
     found = []
     for side in (1,) if within else (1, 2):

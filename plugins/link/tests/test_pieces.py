@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from mmkit_link.calibration import best_f1_threshold, fit_sigmoid
 from mmkit_link.candidates import nearest
+from mmkit_link.choosing import choose
 from mmkit_link.comparisons import Features
 from mmkit_link.encoding import pooled
-from mmkit_link.grouping import cluster_pooled, group_pairs, search_pooling, text_sketch
-from mmkit_link.choosing import choose
+from mmkit_link.grouping import cluster_pooled, group_pairs, search_pooling
 from mmkit_link.metrics import adjusted_rand, average_precision, f1_of
 from mmkit_link.model import fit_model, load_model, with_threshold
 from mmkit_link.rivals import best_rival, mutual_best, ranks, rivals_of
-from mmkit_link.unlabelled import threshold_without_labels
+from mmkit_link.thresholds import threshold_without_labels
 from mmkit_link.views import grams_view, overlap, term_counts, view_of
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score, average_precision_score
@@ -82,14 +82,6 @@ def test_a_chain_too_long_for_a_dense_linkage_is_cut_where_it_is_weakest():
     scores[1200] = 0.6
     labels = group_pairs(count, pairs, scores, 0.5)
     assert len(set(labels.tolist())) == 2 and labels[1200] != labels[1201]
-
-
-def test_sketches_estimate_the_cosines_of_grams():
-    texts = ["acme trading company", "acme trading co", "zenith motors"]
-    exact = grams_view(texts, []).sides()[0]
-    rows = text_sketch(texts)
-    assert np.abs(rows @ rows.T - (exact @ exact.T).toarray()).max() < 0.15
-    assert not text_sketch([""]).any()
 
 
 def test_adjusted_rand_equals_the_reference_and_one_where_alike():
