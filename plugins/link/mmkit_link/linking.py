@@ -80,6 +80,14 @@ class Compared:
             return self.held.taken(places)
         return _base(self.prepared, self.pairs[places], self.similarity[places])
 
+    def at_random(self, count: int) -> Features:
+        """The features, each alone, of pairs of records taken at random."""
+        rng = np.random.default_rng(0)
+        sides = [rng.integers(0, max(1, len(side)), count) for side in (self.prepared.left, self.prepared.right)]
+        pairs = np.stack(sides, axis=1).astype(np.int64)
+        pairs = pairs[pairs[:, 0] != pairs[:, 1]] if self.within else pairs
+        return _base(self.prepared, pairs, np.zeros(len(pairs), np.float32))
+
     def features(self, places: NDArray[np.int64]) -> Features:
         """All features of some pairs."""
         base = self.base(places)

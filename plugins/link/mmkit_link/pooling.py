@@ -12,12 +12,20 @@ from numpy.typing import NDArray
 from mmkit.config import Settings
 from mmkit.errors import UsageError
 from mmkit.types import Failure
-from mmkit_link.grouping import Linkage, PooledCut, cluster_pooled, search_cut, search_pooling, single_linkage
+from mmkit_link.grouping import (
+    Linkage,
+    PooledCut,
+    cluster_pooled,
+    search_cut,
+    search_pooling,
+    side_by_side,
+    single_linkage,
+)
 from mmkit_link.linking import Evidence
 from mmkit_link.metrics import adjusted_rand
 from mmkit_link.records import Records, as_records, open_table, parse_columns, require_column
 from mmkit_link.results import dedupe_pooled, vectors_of
-from mmkit_link.sketches import edit_similarities
+from mmkit_link.sketches import edit_similarities, edit_sketch
 from mmkit_link.words import fold
 
 if TYPE_CHECKING:
@@ -148,7 +156,8 @@ def train_adapter(
     # Without validation records the cut rests on what was trained on, and is too strict for what was not.
     (rows, words), labels = (inputs, texts) if held is None else held, (train if valid is None else valid)[1]
     if labels is not None:
-        cut = search_pooling(adapter.pictures(rows), adapter.texts(words), labels)
+        vectors = side_by_side(adapter.pictures(rows), edit_sketch([fold(word) for word in words]))
+        cut = search_pooling(*vectors, labels)
         about = {**adapter.about, "ari": cut.ari, "measured_on": "training records" if valid is None else "valid"}
         adapter = replace(adapter, weight=cut.weight, cosine=cut.threshold, about=about)
     return adapter, {**adapter.about, "weight": adapter.weight, "cosine": adapter.cosine}

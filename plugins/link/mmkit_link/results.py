@@ -152,18 +152,17 @@ def vectors_of(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(N, D) picture and text vectors that may be pooled.
 
-    An adapter, or one encoder for both, gives a shared space; else the two spaces stand side by side. Texts without an
+    One encoder for both gives a shared space; else the two spaces stand side by side. Texts without an
     encoder become sketches of their edit similarities.
     """
     from mmkit_link.encoding import adapted_pictures, encode_pictures, encode_texts, load
 
     chosen = chosen or settings()
     whole = [records.whole(row) for row in range(len(records))]
-    if adapter is not None:
-        texts = adapter.texts(whole)
-        return (
-            adapted_pictures(adapter, records, chosen, failures) if records.pictures else np.zeros_like(texts)
-        ), texts
+    if adapter is not None and records.pictures:
+        # Sketches by the records' own texts keep more of these than those by the landmarks of the adapter.
+        pictures = adapted_pictures(adapter, records, chosen, failures)
+        return side_by_side(pictures, edit_sketch([fold(text) for text in whole]))
     if evidence.text_encoder is None:
         texts = edit_sketch([fold(text) for text in whole])
     else:

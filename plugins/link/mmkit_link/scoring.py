@@ -20,6 +20,8 @@ __all__ = ["Scored", "score_pairs"]
 _PAIRS_AT_ONCE: Final = 250_000
 #: Records whose pairs teach, where there are too many pairs to hold the features of all.
 _SAMPLED: Final = 12_000
+#: Pairs taken at random, to see what agrees by chance.
+_CHANCE: Final = 20_000
 #: The share of a sample's likely links that a floor of similarity may cost.
 _LOST: Final = 0.0005
 
@@ -48,6 +50,8 @@ def score_pairs(compared: Compared, model: PairModel | None = None, *, threshold
         compared.similarity[places],
         rivals=None if compared.within else rivals_beside(compared.prepared.leading),
         within=compared.within,
+        chance=compared.at_random(_CHANCE) if compared.within else None,
+        records=len(compared.prepared.left),
     )
     found = taught.found
     # Records of one table may have several partners, so that what these say is not known there.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 __all__ = ["edit_similarities", "edit_sketch", "landmarks_of", "whitening"]
 
 _LANDMARKS: Final = 256
+_OWN_LANDMARKS: Final = 1024
 
 
 def landmarks_of(texts: Sequence[str], *, most: int = _LANDMARKS, seed: int = 0) -> list[str]:
@@ -52,7 +53,7 @@ def whitening(landmarks: Sequence[str]) -> NDArray[np.float32]:
 
 def edit_sketch(texts: Sequence[str], landmarks: Sequence[str] | None = None) -> NDArray[np.float32]:
     """(N, L) unit rows; a zero row where a text is empty. Without ``landmarks`` some of the texts serve."""
-    chosen = landmarks_of(texts) if landmarks is None else landmarks
+    chosen = landmarks_of(texts, most=_OWN_LANDMARKS) if landmarks is None else landmarks
     rows = edit_similarities(texts, chosen) @ whitening(chosen)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)

@@ -60,6 +60,8 @@ def self_train(
     *,
     rivals: Callable[[NDArray[np.int64], Features], Features] | None = None,
     within: bool = False,
+    chance: Features | None = None,
+    records: int = 0,
     seed: int = 0,
 ) -> SelfTrained:
     """Scores of a model that was taught by its own confident pairs, and the threshold.
@@ -70,10 +72,11 @@ def self_train(
         within: the pairs are of one table, where a record may have several partners. Records of several columns are
             then taught by which columns agree; of others, the pairs that are not each other's best and score highest
             are taken for nothing.
+        chance, records: of one table: the features of pairs of its records taken at random, and how many it has.
     """
     rng = np.random.default_rng(seed)
-    if within:
-        probability = agreement_probabilities(base)
+    if within and chance is not None:
+        probability = agreement_probabilities(base, chance, records)
         if probability is not None:
             return _taught_by_agreement(base, probability, rng, seed)
     features = base.joined(rivals(pairs, base)) if rivals else base
