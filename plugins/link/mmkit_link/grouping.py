@@ -166,9 +166,11 @@ def search_cut(distances: NDArray[np.float64], labels: Sequence[Hashable]) -> tu
     """
     from scipy.cluster.hierarchy import fcluster
 
-    tree, found = _single_tree(distances), []
-    for cut in np.round(np.arange(0.01, 1.0, 0.01), 2).tolist():
-        found.append((cut, adjusted_rand(fcluster(tree, cut, criterion="distance").tolist(), labels)))
+    tree = _single_tree(distances)
+    found = [
+        (cut, adjusted_rand(fcluster(tree, cut, criterion="distance").tolist(), labels))
+        for cut in np.round(np.arange(0.01, 1.0, 0.01), 2).tolist()
+    ]
     return _middle_of_best(found, [ari for _, ari in found])
 
 

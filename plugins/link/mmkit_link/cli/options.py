@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from mmkit_link.records import Records
 
 OnOption: TypeAlias = Annotated[
-    str, typer.Option("--on", metavar="COLS", help="Columns to compare: name,price or title=name (left=right).")
+    str,
+    typer.Option(
+        "--on", metavar="COLS", help="Columns to compare: name,price or title=name (left=right) or text=name+city."
+    ),
 ]
 IdOption: TypeAlias = Annotated[
     str | None, typer.Option("--id", metavar="COL", help="The column of ids; default: 'id', else the row number.")
