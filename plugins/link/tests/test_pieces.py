@@ -230,3 +230,45 @@ def test_a_model_whose_trees_walk_in_circles_is_refused(fitted, tmp_path):
     replace(model, forest=replace(model.forest, left=looped)).save(tmp_path / "m")
     with pytest.raises(BadInput, match="malformed"):
         load_model(tmp_path / "m")
+
+
+def test_rows_that_agree_become_one_record_and_columns_are_read_as_one():
+    import pyarrow as pa
+    from mmkit_link.records import as_records, grouped, parse_columns
+
+    lines = pa.table({"id": ["a", "b", "c"], "page": ["2", "1", "2"], "text": ["Kestrel", "Lantern", "Ltd"]})
+    pages = grouped(lines, "page")
+    assert pages.column("id").to_pylist() == ["2", "1"] and pages.column("text").to_pylist() == [
+        "Kestrel Ltd",
+        "Lantern",
+    ]
+    firms = pa.table({"id": ["x"], "name": ["Kestrel"], "city": ["Ashford"]})
+    column = parse_columns("text=name+city", pages.column_names, firms.column_names)[0]
+    assert as_records(firms, {column.name: column.right}).columns == {"text": ("Kestrel Ashford",)}
+    with pytest.raises(UsageError, match="town"):
+        parse_columns("text=name+town", pages.column_names, firms.column_names)
+
+
+def test_columns_that_agree_tell_links_without_labels():
+    from mmkit_link.agreement import agreement_probabilities
+
+    rng = np.random.default_rng(0)
+    names = tuple(f"{name}:ratio" for name in "abcd")
+    apart = rng.choice([0.2, 1.0], (400, 4), p=[0.8, 0.2])
+    links = rng.choice([0.2, 1.0], (60, 4), p=[0.1, 0.9])
+    chance = Features(rng.choice([0.2, 1.0], (2000, 4), p=[0.98, 0.02]).astype(np.float32), names)
+    found = agreement_probabilities(Features(np.concatenate([apart, links]).astype(np.float32), names), chance, 300)
+    assert (found[400:] > 0.5).mean() > 0.9 and (found[:400] > 0.5).mean() < 0.05
+    assert agreement_probabilities(Features(links[:, :3].astype(np.float32), names[:3]), chance, 300) is None
+
+
+def test_large_tables_are_searched_by_words_they_share():
+    from mmkit_link.prepared import prepare
+    from mmkit_link.records import Records
+    from mmkit_link.shared_words import shared_words_view
+
+    words = [f"name{number % 40} day{number % 37} street{number}" for number in range(120)]
+    texts = [*words, *(text.replace("street", "road") for text in words)]
+    view = shared_words_view(prepare(Records(tuple(map(str, range(240))), {"text": tuple(texts)}), None))
+    pairs = {tuple(sorted(pair)) for pair in nearest(*view, 2).tolist() if pair[0] != pair[1]}
+    assert pairs >= {(number, number + 120) for number in range(120)}
