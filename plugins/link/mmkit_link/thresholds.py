@@ -27,6 +27,8 @@ _FEWEST: Final = 8
 #: The mixture is believed where it says that nearly no best pair is chance, and the bound that few may be.
 _NEARLY_NONE: Final = 0.05
 _FEW: Final = 0.15
+#: Examples of chance without which it is not believed.
+_EXAMPLES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def threshold_without_labels(
     beside = of_best[chance[0][:, 0]]
     link = link_probabilities(taken, np.asarray(chance[1])[beside >= 0], beside[beside >= 0])
     share = float(1 - link.mean())
-    believed = share <= _NEARLY_NONE and bound <= _FEW
+    believed = share <= _NEARLY_NONE and bound <= _FEW and len(null) >= _EXAMPLES
     return _mixed(taken, link) if believed else _bounded(taken, null, max(bound, share))
 
 
