@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmkit_link.linking import compare_tables, score_pairs
+from mmkit_link.linking import compare_tables
 from mmkit_link.records import Records
+from mmkit_link.scoring import score_pairs
 from rapidfuzz.distance import Levenshtein
 
 SHARED = ("firm_title", "address", "product", "est_date", "capital", "bank", "shareholder")

@@ -5,9 +5,10 @@ Legend: N left records, M right records, D dims, P pairs, K candidates a record.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ from scipy import sparse
 __all__ = ["Candidates", "find_candidates", "fused_scores", "nearest"]
 
 #: Multiply-adds a search may spend: terms are used from the rarest on until they are spent.
-_WORK: Final = 20_000_000_000
-_NONZEROS_AT_ONCE: Final = 20_000_000
+_WORK: Final = 1_000_000_000
+_Sides: TypeAlias = tuple[sparse.csr_matrix, sparse.csr_matrix]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,22 +44,25 @@ class Candidates:
 
 
 def find_candidates(
-    sparse_views: Sequence[tuple[sparse.csr_matrix, sparse.csr_matrix]],
+    sparse_views: Sequence[_Sides],
     dense_views: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]] = (),
     *,
     k: int = 20,
     within: bool = False,
+    search: Sequence[_Sides] = (),
 ) -> Candidates:
-    """Search every view in both directions, join what was found and keep the k nearest of every record.
+    """Search views in both directions, join what was found and keep the k nearest of every record.
 
     Args:
         sparse_views, dense_views: (N, D) and (M, D) unit rows; zero rows find nothing.
         k: candidates a record, of either side.
         within: both sides are one table; a pair is then given once, with the lower row first, and no row meets itself.
+        search: views to search instead of the sparse ones, which then only say how near a pair is; what they find is
+            kept, however near.
     """
     found = []
     extra = 1 if within else 0
-    for left, right in sparse_views:
+    for left, right in search or sparse_views:
         found.append(nearest(left, right, k + extra))
         if not within:
             found.append(nearest(right, left, k)[:, ::-1])
@@ -66,12 +70,11 @@ def find_candidates(
         found.append(_dense_nearest(one, other, k + extra))
         if not within:
             found.append(_dense_nearest(other, one, k)[:, ::-1])
-    pairs = np.concatenate(found) if found else np.zeros((0, 2), np.int64)
-    if within:
-        pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
-    pairs = np.unique(pairs, axis=0) if len(pairs) else pairs
+    pairs = _different(found, sparse_views, dense_views, within=within)
     scores = fused_scores(pairs, sparse_views, dense_views)
     joined = Candidates(pairs, scores)
+    if search:
+        return joined
     if within:
         both = np.concatenate([pairs, pairs[:, ::-1]])
         rank = Candidates(both, np.concatenate([scores, scores])).ranks()
@@ -81,9 +84,30 @@ def find_candidates(
     return Candidates(pairs[kept], scores[kept])
 
 
+def _different(
+    found: list[NDArray[np.int64]],
+    sparse_views: Sequence[_Sides],
+    dense_views: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    *,
+    within: bool,
+) -> NDArray[np.int64]:
+    """All pairs once, sorted; within one table with the lower row first and without those of a row with itself."""
+    if not found:
+        return np.zeros((0, 2), np.int64)
+    width = max((view[1].shape[0] for view in (*sparse_views, *dense_views)), default=0) + 1
+    keys = []
+    while found:
+        pairs = found.pop()
+        if within:
+            pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
+        keys.append(np.unique(pairs[:, 0] * width + pairs[:, 1]))
+    every = np.unique(np.concatenate(keys))
+    return np.stack([every // width, every % width], axis=1)
+
+
 def fused_scores(
     pairs: NDArray[np.int64],
-    sparse_views: Sequence[tuple[sparse.csr_matrix, sparse.csr_matrix]],
+    sparse_views: Sequence[_Sides],
     dense_views: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]] = (),
 ) -> NDArray[np.float32]:
     """(P,) the mean over all views of the pairs' cosines."""
@@ -99,36 +123,18 @@ def fused_scores(
 
 def nearest(left: sparse.csr_matrix, right: sparse.csr_matrix, k: int, *, work: int = _WORK) -> NDArray[np.int64]:
     """(P, 2) pairs of every left row and its k best right rows by product, fewer where fewer share a term."""
+    from sparse_dot_topn import sp_matmul_topn
+
     left, right = _within_budget(left, right, work)
-    columns = right.T.tocsr()
-    # The product's width is not known before it is made; the work is, and bounds it.
-    held = np.diff(columns.indptr)
-    spent = np.concatenate([[0], np.cumsum(np.asarray(held[left.indices], np.int64))])[left.indptr]
-    pairs = []
-    start = 0
-    while start < left.shape[0]:
-        stop = max(start + 1, int(np.searchsorted(spent, spent[start] + _NONZEROS_AT_ONCE, side="right")) - 1)
-        product = left[start:stop] @ columns
-        pairs.append(_best_of_rows(product, k, start))
-        start = stop
-    return np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)
+    if not left.nnz or not right.nnz:
+        return np.zeros((0, 2), np.int64)
+    best = sp_matmul_topn(left, right.T.tocsr(), top_n=k, n_threads=_threads()).tocoo()
+    kept = best.data > 0
+    return np.stack([best.row[kept], best.col[kept]], axis=1).astype(np.int64)
 
 
-def _best_of_rows(product: sparse.csr_matrix, k: int, first: int) -> NDArray[np.int64]:
-    pointers, indices, data = product.indptr, product.indices, product.data
-    counts = np.diff(pointers)
-    keep = np.ones(len(data), bool)
-    for row in np.flatnonzero(counts > k):
-        part = slice(pointers[row], pointers[row + 1])
-        values = data[part]
-        cut = np.partition(values, len(values) - k)[len(values) - k]
-        better = values > cut
-        tied = np.flatnonzero(values == cut)
-        tied = tied[np.argsort(indices[part][tied], kind="stable")][: k - int(better.sum())]
-        better[tied] = True
-        keep[part] = better
-    rows = np.repeat(np.arange(len(counts)), counts)
-    return np.stack([first + rows[keep], indices[keep]], axis=1).astype(np.int64)
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _within_budget(
@@ -143,14 +149,14 @@ def _within_budget(
     order = np.argsort(cost, kind="stable")
     affordable = np.zeros(terms, bool)
     affordable[order[np.cumsum(cost[order]) <= work]] = True
-    return _only(left, affordable), _only(right, affordable)
+    kept = _only(left, affordable)
+    return kept, kept if right is left else _only(right, affordable)
 
 
 def _only(matrix: sparse.csr_matrix, terms: NDArray[np.bool_]) -> sparse.csr_matrix:
-    kept = matrix.copy()
-    kept.data = np.where(terms[kept.indices], kept.data, 0).astype(np.float32)
-    kept.eliminate_zeros()
-    return kept
+    kept = terms[matrix.indices]
+    pointers = np.concatenate([[0], np.cumsum(kept)])[matrix.indptr]
+    return sparse.csr_matrix((matrix.data[kept], matrix.indices[kept], pointers), shape=matrix.shape)
 
 
 def _dense_nearest(queries: NDArray[np.float32], gallery: NDArray[np.float32], k: int) -> NDArray[np.int64]:

@@ -5,19 +5,22 @@ Legend: N records, D dims.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmkit.errors import BadInput
 from mmkit.types import Failure, Item
 from mmkit_link.records import Records
 
 if TYPE_CHECKING:
     from mmkit.config import Settings
     from mmkit.encoders import Encoder
+    from mmkit_link.adapter import Adapter
 
-__all__ = ["encode_pictures", "encode_texts", "load", "pooled"]
+__all__ = ["adapted_pictures", "encode_pictures", "encode_texts", "load", "pooled"]
 
 
 def load(name: str | None, chosen: Settings) -> Encoder:
@@ -34,14 +37,40 @@ def encode_texts(encoder: Encoder, texts: list[str], chosen: Settings) -> NDArra
 
 
 def encode_pictures(
-    encoder: Encoder, records: Records, chosen: Settings, failures: list[Failure]
+    name: str | None, records: Records, chosen: Settings, failures: list[Failure]
 ) -> NDArray[np.float32]:
-    """(N, D) unit rows; a zero row where there is no picture or it cannot be read, which ``failures`` then says."""
+    """(N, D) unit rows; a zero row where there is no picture or it cannot be read, which ``failures`` then says.
+
+    Args:
+        name: of an encoder, None for the default one, or the path of an adapter.
+    """
+    from mmkit_link.adapter import is_adapter, load_adapter
+
+    if name is not None and Path(name).is_file() and is_adapter(Path(name)):
+        return adapted_pictures(load_adapter(Path(name)), records, chosen, failures)
     items = [Item("image", str(row), path=path) for row, path in enumerate(records.pictures) if path is not None]
     failed: list[Failure] = []
-    rows = _encoded(encoder, items, len(records), "image", chosen, failed)
+    rows = _encoded(load(name, chosen), items, len(records), "image", chosen, failed)
     failures += [Failure(records.ids[int(failure.id)], failure.reason) for failure in failed]
     return rows
+
+
+def adapted_pictures(
+    adapter: Adapter, records: Records, chosen: Settings, failures: list[Failure]
+) -> NDArray[np.float32]:
+    """(N, D) unit rows of an adapter; a zero row where there is no picture.
+
+    Raises:
+        BadInput: the encoder below it is another one now.
+    """
+    from mmkit_link.adapter import picture_inputs
+
+    encoder = load(adapter.encoder, chosen)
+    if encoder.spec.fingerprint != adapter.fingerprint:
+        raise BadInput(
+            f"the adapter was trained on another version of the encoder {adapter.encoder}", mend="train again"
+        )
+    return adapter.pictures(picture_inputs(encoder, records, failures))
 
 
 def _encoded(

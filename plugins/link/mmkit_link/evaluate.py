@@ -13,11 +13,13 @@ from mmkit.config import Settings
 from mmkit.errors import BadInput
 from mmkit.types import Failure
 from mmkit_link.calibration import best_f1_threshold
-from mmkit_link.linking import Evidence, Scored, choose, compare_tables, score_pairs
+from mmkit_link.choosing import choose
+from mmkit_link.linking import Evidence, compare_tables
 from mmkit_link.metrics import adjusted_rand, average_precision, f1_of, link_scores
 from mmkit_link.model import PairModel
 from mmkit_link.pairs import read_pairs
 from mmkit_link.records import Records, open_table, require_column
+from mmkit_link.scoring import Scored, score_pairs
 from mmkit_link.training import compare_sets, evidence_of, places_of
 
 __all__ = ["evaluate_pairs", "evaluate_tables", "read_truth"]

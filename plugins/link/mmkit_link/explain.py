@@ -12,10 +12,11 @@ from typing import Final
 import numpy as np
 
 from mmkit.errors import UsageError
-from mmkit_link.comparisons import WHOLE
-from mmkit_link.linking import Compared, Scored
+from mmkit_link.linking import Compared
 from mmkit_link.pages import bar, page, picture, row
+from mmkit_link.prepared import WHOLE
 from mmkit_link.records import Records
+from mmkit_link.scoring import Scored
 from mmkit_link.words import fold, words
 
 __all__ = ["Explanation", "explain", "explanation_page"]
@@ -73,8 +74,8 @@ def _row_of(records: Records, name: str, side: str) -> int:
 
 
 def _moved(compared: Compared, scored: Scored, place: int) -> dict[str, float]:
-    features = compared.features
-    values = features.values[place : place + 1]
+    features = compared.features(np.array([place]))
+    values = features.values
     groups: dict[str, list[int]] = {}
     for number, name in enumerate(features.names):
         groups.setdefault(_group(name), []).append(number)
@@ -99,10 +100,10 @@ def _group(name: str) -> str:
 def _words(compared: Compared, rows: tuple[int, int]) -> tuple[tuple[str, float, str], ...]:
     prepared = compared.prepared
     view = prepared.terms[WHOLE]
-    sides = [set(words(prepared.texts[WHOLE][side][rows[side]])) for side in (0, 1)]
+    sides = [set(words(prepared.whole(side, rows[side]))) for side in (0, 1)]
     found = []
     for word in sides[0] | sides[1]:
-        weight = float(view.weight[view.terms[word]])
+        weight = float(view.weight[prepared.vocabulary[word]])
         kind = "same" if word in sides[0] & sides[1] else "left" if word in sides[0] else "right"
         found.append((word, weight, kind))
     return tuple(sorted(found, key=lambda item: (-item[1], item[0])))

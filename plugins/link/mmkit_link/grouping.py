@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,21 @@ from mmkit.match import cluster
 from mmkit_link.encoding import pooled
 from mmkit_link.metrics import adjusted_rand
 
-__all__ = ["Linkage", "PooledCut", "cluster_pooled", "group_pairs", "search_pooling", "side_by_side", "text_sketch"]
+__all__ = [
+    "Linkage",
+    "PooledCut",
+    "cluster_pooled",
+    "group_pairs",
+    "search_cut",
+    "search_pooling",
+    "side_by_side",
+    "single_linkage",
+]
 
 Linkage = Literal["single", "average", "complete"]
+_Found = TypeVar("_Found")
 _LARGEST: Final = 2000
 _MOST_TUNED: Final = 5000
-_SKETCH: Final = 1024
 _WEIGHTS: Final = tuple(round(0.05 * step, 2) for step in range(21))
 
 
@@ -104,22 +113,6 @@ def _thinned(count: int, row: NDArray[np.int64], scores: NDArray[np.float32], th
     return labels
 
 
-def text_sketch(texts: Sequence[str]) -> NDArray[np.float32]:
-    """(N, 1024) unit rows whose cosines estimate those of weighted character n-grams (a count sketch)."""
-    from scipy import sparse
-
-    from mmkit_link.views import grams_view
-
-    matrix = grams_view(texts, []).unit()[0]
-    rng = np.random.default_rng(1024)
-    width = matrix.shape[1]
-    signs = rng.choice(np.array([-1, 1], np.float32), width)
-    sketch = sparse.csr_matrix((signs, (np.arange(width), rng.integers(0, _SKETCH, width))), shape=(width, _SKETCH))
-    rows = np.asarray((matrix @ sketch).todense(), np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
-
-
 def side_by_side(
     pictures: NDArray[np.float32], texts: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -153,22 +146,53 @@ def search_pooling(
     Raises:
         UsageError: more than 5,000 records; tune on fewer.
     """
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
-
     if len(labels) > _MOST_TUNED:
         raise UsageError(f"Expected at most {_MOST_TUNED} records to tune on, but received {len(labels)}")
     if len(labels) < 2:
         raise UsageError(f"Expected at least 2 records to tune on, but received {len(labels)}")
-    best = PooledCut(0.0, 1.0, -1.0)
+    found = []
     for weight in weights:
         rows = pooled(pictures, texts, weight)
-        distances = np.maximum(1 - rows @ rows.T, 0).astype(np.float64)
-        np.fill_diagonal(distances, 0)
-        tree = linkage(squareform(distances, checks=False), "single")
-        for cut in np.round(np.arange(0.01, 1.0, 0.01), 2):
-            found = fcluster(tree, cut, criterion="distance")
-            ari = adjusted_rand(found.tolist(), labels)
-            if ari > best.ari:
-                best = PooledCut(float(weight), float(1 - cut), ari)
-    return best
+        cut, ari = search_cut(1 - (rows @ rows.T).astype(np.float64), labels)
+        found.append(PooledCut(float(weight), float(1 - cut), ari))
+    return _middle_of_best(found, [each.ari for each in found])
+
+
+def search_cut(distances: NDArray[np.float64], labels: Sequence[Hashable]) -> tuple[float, float]:
+    """The distance, in hundredths, at which single linkage has the highest adjusted Rand index, and that index.
+
+    Args:
+        distances: (N, N) from 0 to about 1, N at least 2.
+    """
+    from scipy.cluster.hierarchy import fcluster
+
+    tree = _single_tree(distances)
+    found = [
+        (cut, adjusted_rand(fcluster(tree, cut, criterion="distance").tolist(), labels))
+        for cut in np.round(np.arange(0.01, 1.0, 0.01), 2).tolist()
+    ]
+    return _middle_of_best(found, [ari for _, ari in found])
+
+
+def _middle_of_best(found: Sequence[_Found], values: Sequence[float]) -> _Found:
+    """Of several that are equally good the one in the middle, which is the least likely to be so by chance."""
+    best = [each for each, value in zip(found, values, strict=True) if value > max(values) - 1e-9]
+    return best[len(best) // 2]
+
+
+def single_linkage(distances: NDArray[np.float64], cut: float) -> list[int]:
+    """N labels of (N, N) distances."""
+    from scipy.cluster.hierarchy import fcluster
+
+    if len(distances) < 2:
+        return [1] * len(distances)
+    return list(map(int, fcluster(_single_tree(distances), cut, criterion="distance")))
+
+
+def _single_tree(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
+
+    plain = np.maximum((distances + distances.T) / 2, 0)
+    np.fill_diagonal(plain, 0)
+    return np.asarray(linkage(squareform(plain, checks=False), "single"))

@@ -217,14 +217,15 @@ def fit_model(
         max_features=0.3,
         bootstrap=True,
         oob_score=True,
-        class_weight="balanced_subsample" if balanced else None,
         random_state=seed,
-        n_jobs=1,
+        n_jobs=-1,
     )
+    share = float(labels.mean())
+    weights = np.where(labels == 1, 0.5 / share, 0.5 / (1 - share)) if balanced else None
     with warnings.catch_warnings():
         # Few trees leave some pairs in every bag; they fall back on the whole forest below.
         warnings.simplefilter("ignore")
-        classifier.fit(features.values, labels)
+        classifier.fit(features.values, labels, sample_weight=weights)
     forest = _plain_forest(classifier)
     unseen = np.asarray(classifier.oob_decision_function_)[:, 1]
     unseen = np.where(np.isnan(unseen), forest(features.values), unseen)

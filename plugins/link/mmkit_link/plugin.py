@@ -14,7 +14,9 @@ def mmkit_commands() -> list[CommandEntry]:
 
 @hookimpl
 def mmkit_steps() -> list[StepSpec]:
-    columns = ParamSpec("on", "list", (), help="columns to compare, as NAME or LEFT=RIGHT; all shared ones if empty")
+    columns = ParamSpec(
+        "on", "list", (), help="columns to compare: NAME, LEFT=RIGHT or LEFT=RIGHT+RIGHT; all shared ones if empty"
+    )
     common = (
         ParamSpec("id", "str", "", help="the column of ids; 'id' or the row number if empty"),
         ParamSpec("image_column", "str", "", help="the column of pictures' paths, relative to the recipe"),
@@ -36,6 +38,7 @@ def mmkit_steps() -> list[StepSpec]:
                 ParamSpec("right", "table", help="another table"),
                 columns,
                 threshold,
+                ParamSpec("left_group", "str", "", help="rows of LEFT that agree in this column are one record"),
                 ParamSpec("relation", "str", "one-to-one", choices=relations, help="how often a record may be linked"),
                 *common,
             ),

@@ -18,7 +18,7 @@ from mmkit.errors import BadInput, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Column", "Records", "as_records", "open_table", "parse_columns"]
+__all__ = ["Column", "Records", "as_records", "grouped", "open_table", "parse_columns"]
 
 _ID: Final = "id"
 _NULLS: Final = frozenset({"", "nan", "null", "none", "n/a", "na", "-"})
@@ -95,7 +95,10 @@ def _as_utf8(line: bytes) -> bytes:
 
 
 def parse_columns(given: str | Sequence[str], left: Iterable[str], right: Iterable[str]) -> list[Column]:
-    """Columns to compare, of ``name,price`` or ``title=name`` (left=right); none given: all that both tables share.
+    """Columns to compare; none given: all that both tables share.
+
+    Args:
+        given: ``name,price``, or ``title=name`` (left=right), or ``text=name+city`` (several columns as one).
 
     Raises:
         UsageError: a column that a table lacks, or no shared column.
@@ -112,8 +115,10 @@ def parse_columns(given: str | Sequence[str], left: Iterable[str], right: Iterab
     for part in named:
         one, equals, other = part.partition("=")
         column = Column(one.strip(), one.strip(), other.strip() if equals else one.strip())
-        require_column(column.left, lefts, "left")
-        require_column(column.right, rights, "right")
+        for part in column.left.split("+"):
+            require_column(part, lefts, "left")
+        for part in column.right.split("+"):
+            require_column(part, rights, "right")
         columns.append(column)
     if repeated := [name for name, count in Counter(column.name for column in columns).items() if count > 1]:
         raise UsageError(f"the column {repeated[0]!r} is named twice", where="--on")
@@ -151,7 +156,8 @@ def as_records(
     """
     known = table.column_names
     for name in columns.values():
-        require_column(name, known, side)
+        for part in name.split("+"):
+            require_column(part, known, side)
     chosen = id_column or (_ID if _ID in known else None)
     if chosen is not None:
         require_column(chosen, known, side)
@@ -159,13 +165,54 @@ def as_records(
         _check_ids(ids, f"{source or side}: column {chosen!r}")
     else:
         ids = tuple(map(str, range(table.num_rows)))
-    texts = {name: tuple(map(_text, table.column(own).to_pylist())) for name, own in columns.items()}
+    texts = {name: _texts(table, own.split("+")) for name, own in columns.items()}
     pictures: tuple[Path | None, ...] = ()
     if image_column is not None:
         require_column(image_column, known, side)
         given = map(_text, table.column(image_column).to_pylist())
         pictures = tuple((root / name if name else None) for name in given)
     return Records(ids, texts, pictures, source)
+
+
+def grouped(table: pa.Table, column: str) -> pa.Table:
+    """One row for all rows that agree in a column, by first appearance: their texts joined, and that column as ``id``.
+
+    Raises:
+        UsageError: the column is missing.
+    """
+    import pyarrow as pa
+
+    require_column(column, table.column_names, "left")
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(_texts(table, [column])):
+        rows.setdefault(name, []).append(row)
+    texts = {name: _texts(table, [name]) for name in table.column_names if name != _ID}
+    joined = {
+        name: [" ".join(filter(None, (own[row] for row in each))) for each in rows.values()]
+        for name, own in texts.items()
+        if name != column
+    }
+    return pa.table({_ID: list(rows), **joined, column: list(rows)} if column != _ID else {_ID: list(rows), **joined})
+
+
+def _texts(table: pa.Table, columns: Sequence[str]) -> tuple[str, ...]:
+    """The texts of a column, or of several as one; equal values are read once."""
+    sides = []
+    for name in columns:
+        known: dict[Any, str] = {}
+        found = []
+        for value in table.column(name).to_pylist():
+            if isinstance(value, str):
+                text = known.get(value)
+                if text is None:
+                    text = known[value] = _text(value)
+            else:
+                text = _text(value)
+            found.append(text)
+        sides.append(found)
+    return (
+        tuple(sides[0]) if len(sides) == 1 else tuple(" ".join(filter(None, row)) for row in zip(*sides, strict=True))
+    )
 
 
 def _check_ids(ids: tuple[str, ...], where: str) -> None:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmkit.config import Settings, settings
 from mmkit.types import Failure
+from mmkit_link.choosing import choose
 from mmkit_link.duplicates import Distinct, distinct, expand
-from mmkit_link.grouping import Linkage, cluster_pooled, group_pairs, side_by_side, text_sketch
-from mmkit_link.linking import Compared, Evidence, Scored, choose, compare_tables, score_pairs
+from mmkit_link.grouping import Linkage, cluster_pooled, group_pairs, side_by_side
+from mmkit_link.linking import Compared, Evidence, compare_tables
 from mmkit_link.model import PairModel
 from mmkit_link.records import Records
+from mmkit_link.scoring import Scored, score_pairs
+from mmkit_link.sketches import edit_sketch
 from mmkit_link.words import fold
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["Run", "dedupe_pooled", "dedupe_records", "link_records", "vectors_of"]
+    from mmkit_link.adapter import Adapter
 
-#: Below one half: only the clearest half of the links teach the model, and the others score lower.
-_UNLABELLED_CUT: Final = 0.3
+__all__ = ["Run", "dedupe_pooled", "dedupe_records", "link_records", "vectors_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,9 +98,7 @@ def dedupe_records(
     failures: list[Failure] = []
     if len(one.records) > 1:
         compared = compare_tables(one.records, None, k=k, evidence=evidence, model=model, chosen=chosen)
-        # Records of one table may have several partners, so that the structure that tells a threshold is not there.
-        given = _UNLABELLED_CUT if model is None and threshold is None else threshold
-        scored = score_pairs(compared, model, threshold=given)
+        scored = score_pairs(compared, model, threshold=threshold)
         failures = compared.failures
         labels = group_pairs(len(one.records), compared.pairs, scored.scores, scored.threshold, linkage=linkage)
         joined = labels[compared.pairs[:, 0]] == labels[compared.pairs[:, 1]]
@@ -143,23 +143,32 @@ def dedupe_pooled(
 
 
 def vectors_of(
-    records: Records, *, evidence: Evidence, chosen: Settings | None = None, failures: list[Failure]
+    records: Records,
+    *,
+    evidence: Evidence,
+    adapter: Adapter | None = None,
+    chosen: Settings | None = None,
+    failures: list[Failure],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """(N, D) picture and text vectors that may be pooled.
 
-    One encoder for both keeps its shared space; else the two spaces stand side by side. Texts without an encoder
-    become sketches of their character n-grams.
+    One encoder for both gives a shared space; else the two spaces stand side by side. Texts without an
+    encoder become sketches of their edit similarities.
     """
-    from mmkit_link.encoding import encode_pictures, encode_texts, load
+    from mmkit_link.encoding import adapted_pictures, encode_pictures, encode_texts, load
 
     chosen = chosen or settings()
     whole = [records.whole(row) for row in range(len(records))]
+    if adapter is not None and records.pictures:
+        # Sketches by the records' own texts keep more of these than those by the landmarks of the adapter.
+        pictures = adapted_pictures(adapter, records, chosen, failures)
+        return side_by_side(pictures, edit_sketch([fold(text) for text in whole]))
     if evidence.text_encoder is None:
-        texts = text_sketch([fold(text) for text in whole])
+        texts = edit_sketch([fold(text) for text in whole])
     else:
         texts = encode_texts(load(evidence.text_encoder, chosen), whole, chosen)
     if not records.pictures:
         return np.zeros_like(texts), texts
-    pictures = encode_pictures(load(evidence.image_encoder, chosen), records, chosen, failures)
+    pictures = encode_pictures(evidence.image_encoder, records, chosen, failures)
     shared = evidence.text_encoder is not None and (evidence.image_encoder or chosen.encoder) == evidence.text_encoder
     return (pictures, texts) if shared else side_by_side(pictures, texts)

@@ -41,10 +41,14 @@ def match(
     text_encoder: str,
     image_encoder: str,
     report: str,
+    left_group: str,
 ) -> pa.Table:
     """A row a link: left, right, score, similarity."""
-    from mmkit_link.records import as_records, parse_columns
+    from mmkit_link.records import as_records, grouped, parse_columns
     from mmkit_link.results import link_records
+
+    if left_group:
+        left = grouped(left, left_group)
 
     dropped = {id or "id", image_column}
     columns = parse_columns(

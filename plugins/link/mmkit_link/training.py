@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mmkit.config import Settings
 from mmkit.types import Failure
 from mmkit_link.calibration import best_f1_threshold
-from mmkit_link.comparisons import Features
 from mmkit_link.linking import Compared, Evidence, compare_tables
 from mmkit_link.metrics import f1_of
 from mmkit_link.model import PairModel, fit_model, with_threshold
@@ -50,10 +49,10 @@ def train(
     if failures is not None:
         failures += compared.failures
     places = places_of(compared, sets.pairs[0])
-    seen = Features(compared.features.values[places], compared.features.names)
+    seen = compared.features(places)
     model, unseen = fit_model(seen, sets.labels[0], groups=sets.pairs[0][:, 0], seed=seed)
     if valid:
-        held = Features(compared.features.values[places_of(compared, sets.pairs[1])], seen.names)
+        held = compared.features(places_of(compared, sets.pairs[1]))
         scores, labels = model.probabilities(held), sets.labels[1]
     else:
         scores, labels = model.sigmoid(unseen).astype(np.float32), sets.labels[0]

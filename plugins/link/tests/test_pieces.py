@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from mmkit_link.calibration import best_f1_threshold, fit_sigmoid
 from mmkit_link.candidates import nearest
+from mmkit_link.choosing import choose
 from mmkit_link.comparisons import Features
 from mmkit_link.encoding import pooled
-from mmkit_link.grouping import cluster_pooled, group_pairs, search_pooling, text_sketch
-from mmkit_link.linking import choose
+from mmkit_link.grouping import cluster_pooled, group_pairs, search_pooling
 from mmkit_link.metrics import adjusted_rand, average_precision, f1_of
 from mmkit_link.model import fit_model, load_model, with_threshold
 from mmkit_link.rivals import best_rival, mutual_best, ranks, rivals_of
-from mmkit_link.unlabelled import threshold_without_labels
-from mmkit_link.views import grams_view, overlap, term_view
+from mmkit_link.thresholds import threshold_without_labels
+from mmkit_link.views import grams_view, overlap, term_counts, view_of
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score, average_precision_score
 
@@ -84,14 +84,6 @@ def test_a_chain_too_long_for_a_dense_linkage_is_cut_where_it_is_weakest():
     assert len(set(labels.tolist())) == 2 and labels[1200] != labels[1201]
 
 
-def test_sketches_estimate_the_cosines_of_grams():
-    texts = ["acme trading company", "acme trading co", "zenith motors"]
-    exact = grams_view(texts, []).unit()[0]
-    rows = text_sketch(texts)
-    assert np.abs(rows @ rows.T - (exact @ exact.T).toarray()).max() < 0.15
-    assert not text_sketch([""]).any()
-
-
 def test_adjusted_rand_equals_the_reference_and_one_where_alike():
     rng = np.random.default_rng(2)
     one, other = rng.integers(0, 5, 60), rng.integers(0, 4, 60)
@@ -124,9 +116,10 @@ def test_calibration_of_calibrated_scores_changes_little():
 
 
 def test_overlap_of_equal_sets_is_one_and_of_empty_ones_unknown():
-    view = term_view([["a", "b"], []], [["b", "a"], ["c"]])
+    counts = term_counts([["a", "b"], [], ["b", "a"], ["c"]], {})
+    view = view_of(counts, np.array([0, 1], np.int32), np.array([2, 3], np.int32))
     same, empty, apart = (
-        {name: float(value[place]) for name, value in overlap(view, np.array([[0, 0], [1, 0], [0, 1]])).items()}
+        {name: float(value[place]) for name, value in overlap(view, np.array([0, 1, 0]), np.array([2, 2, 3])).items()}
         for place in range(3)
     )
     assert same["cosine"] == pytest.approx(1) and same["left_only"] == 0
@@ -136,7 +129,7 @@ def test_overlap_of_equal_sets_is_one_and_of_empty_ones_unknown():
 
 def test_sparse_search_equals_the_dense_product():
     texts = [f"record {number} {number * 37 % 11}" for number in range(60)]
-    one, other = grams_view(texts[:30], texts[30:]).unit()
+    one, other = grams_view(texts[:30], texts[30:]).sides()
     product = (one @ other.T).toarray()
     pairs = nearest(one, other, 4)
     for row in range(30):
@@ -145,8 +138,8 @@ def test_sparse_search_equals_the_dense_product():
 
 
 def test_a_search_beyond_its_budget_drops_the_commonest_terms_only():
-    view = term_view([["all", f"own{n}"] for n in range(50)], [["all", f"own{n}"] for n in range(50)])
-    pairs = nearest(*view.unit(), 3, work=100)
+    counts = term_counts([["all", f"own{n}"] for n in range(50)], {})
+    pairs = nearest(counts, counts, 3, work=100)
     assert pairs.tolist() == [[n, n] for n in range(50)]
 
 
@@ -237,3 +230,45 @@ def test_a_model_whose_trees_walk_in_circles_is_refused(fitted, tmp_path):
     replace(model, forest=replace(model.forest, left=looped)).save(tmp_path / "m")
     with pytest.raises(BadInput, match="malformed"):
         load_model(tmp_path / "m")
+
+
+def test_rows_that_agree_become_one_record_and_columns_are_read_as_one():
+    import pyarrow as pa
+    from mmkit_link.records import as_records, grouped, parse_columns
+
+    lines = pa.table({"id": ["a", "b", "c"], "page": ["2", "1", "2"], "text": ["Kestrel", "Lantern", "Ltd"]})
+    pages = grouped(lines, "page")
+    assert pages.column("id").to_pylist() == ["2", "1"] and pages.column("text").to_pylist() == [
+        "Kestrel Ltd",
+        "Lantern",
+    ]
+    firms = pa.table({"id": ["x"], "name": ["Kestrel"], "city": ["Ashford"]})
+    column = parse_columns("text=name+city", pages.column_names, firms.column_names)[0]
+    assert as_records(firms, {column.name: column.right}).columns == {"text": ("Kestrel Ashford",)}
+    with pytest.raises(UsageError, match="town"):
+        parse_columns("text=name+town", pages.column_names, firms.column_names)
+
+
+def test_columns_that_agree_tell_links_without_labels():
+    from mmkit_link.agreement import agreement_probabilities
+
+    rng = np.random.default_rng(0)
+    names = tuple(f"{name}:ratio" for name in "abcd")
+    apart = rng.choice([0.2, 1.0], (400, 4), p=[0.8, 0.2])
+    links = rng.choice([0.2, 1.0], (60, 4), p=[0.1, 0.9])
+    chance = Features(rng.choice([0.2, 1.0], (2000, 4), p=[0.98, 0.02]).astype(np.float32), names)
+    found = agreement_probabilities(Features(np.concatenate([apart, links]).astype(np.float32), names), chance, 300)
+    assert (found[400:] > 0.5).mean() > 0.9 and (found[:400] > 0.5).mean() < 0.05
+    assert agreement_probabilities(Features(links[:, :3].astype(np.float32), names[:3]), chance, 300) is None
+
+
+def test_large_tables_are_searched_by_words_they_share():
+    from mmkit_link.prepared import prepare
+    from mmkit_link.records import Records
+    from mmkit_link.shared_words import shared_words_view
+
+    words = [f"name{number % 40} day{number % 37} street{number}" for number in range(120)]
+    texts = [*words, *(text.replace("street", "road") for text in words)]
+    view = shared_words_view(prepare(Records(tuple(map(str, range(240))), {"text": tuple(texts)}), None))
+    pairs = {tuple(sorted(pair)) for pair in nearest(*view, 2).tolist() if pair[0] != pair[1]}
+    assert pairs >= {(number, number + 120) for number in range(120)}

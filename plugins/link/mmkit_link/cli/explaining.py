@@ -54,7 +54,8 @@ def explain(
 
     from mmkit_link.explain import explain as explain_pair
     from mmkit_link.explain import explanation_page
-    from mmkit_link.linking import compare_tables, score_pairs
+    from mmkit_link.linking import compare_tables
+    from mmkit_link.scoring import score_pairs
 
     check_output(html, overwrite=overwrite, table=False)
     loaded = read_model(model)

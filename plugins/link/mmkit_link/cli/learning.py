@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,10 +21,14 @@ from mmkit_link.cli.options import (
     check_output,
     chosen_evidence,
     quiet_settings,
+    read_adapter,
     read_model,
     read_one,
     read_two,
 )
+
+if TYPE_CHECKING:
+    from mmkit.config import Settings
 
 RecordsOption = Annotated[
     list[Path] | None,
@@ -33,13 +37,21 @@ RecordsOption = Annotated[
 
 
 def train(
-    pairs: Annotated[Path, typer.Option("--pairs", metavar="FILE", help="Columns left_*, right_* and label.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the model goes.")],
+    pairs: Annotated[
+        Path | None, typer.Option("--pairs", metavar="FILE", help="Columns left_*, right_* and label.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", metavar="TABLE", help="Records with a picture and a text: an adapter.")
+    ] = None,
+    clusters: Annotated[
+        str, typer.Option("--clusters", metavar="COL", help="The column of --table with what is one thing.")
+    ] = "",
     valid: Annotated[
-        Path | None, typer.Option("--valid", metavar="FILE", help="Pairs on which the threshold is chosen.")
+        Path | None, typer.Option("--valid", metavar="FILE", help="Pairs, or records, on which cuts are chosen.")
     ] = None,
     records: RecordsOption = None,
-    on: Annotated[str, typer.Option("--on", metavar="COLS", help="Columns, without left_ and right_.")] = "",
+    on: Annotated[str, typer.Option("--on", metavar="COLS", help="Columns; of pairs without left_ and right_.")] = "",
     image_col: ImageColumnOption = None,
     candidates: Annotated[int, typer.Option("--candidates", "-k", min=1, help="Rivals looked for, a record.")] = 10,
     text_encoder: TextEncoderOption = None,
@@ -51,17 +63,29 @@ def train(
     offline: OfflineOption = False,
     json: JsonOption = False,
 ) -> int:
-    """Teach a model from labelled pairs; its probabilities are calibrated on pairs that it has not seen.
+    """Teach a model of pairs from labelled ones, or an adapter of pictures and texts from one's own records.
+
+    The adapter's stage A lets each picture of --table find its own text and needs no labels; with --clusters stage B
+    pulls together what is one thing.
 
     \b
-    Example:
+    Examples:
       mmkit link train --pairs train.csv --valid valid.csv -o pairs.model
+      mmkit link train --table crops.csv --on ocr --image-col crop -o own.adapter
+      mmkit link train --table crops.csv --on ocr --image-col crop --clusters firm --valid valid.csv -o firms.adapter
     """
+    check_output(output, overwrite=overwrite, table=False)
+    if (pairs is None) == (table is None):
+        raise UsageError("Expected either --pairs or --table")
+    chosen, failed = quiet_settings(offline, device), list[Failure]()
+    if table is not None:
+        report = _train_adapter(table, valid, clusters, on, image_col, encoder, seed, output, chosen, failed)
+        _print(report, json)
+        return finish(failed, failures or Path("failures.jsonl"))
     from mmkit_link.linking import Evidence
     from mmkit_link.training import train as fit
 
-    check_output(output, overwrite=overwrite, table=False)
-    failed: list[Failure] = []
+    assert pairs is not None
     model, report = fit(
         pairs,
         valid=valid,
@@ -71,12 +95,35 @@ def train(
         evidence=Evidence(text_encoder, encoder),
         k=candidates,
         seed=seed,
-        chosen=quiet_settings(offline, device),
+        chosen=chosen,
         failures=failed,
     )
     model.save(output)
     _print(report, json)
     return finish(failed, failures or Path("failures.jsonl"))
+
+
+def _train_adapter(
+    table: Path,
+    valid: Path | None,
+    clusters: str,
+    on: str,
+    image_col: str | None,
+    encoder: str | None,
+    seed: int,
+    output: Path,
+    chosen: Settings,
+    failed: list[Failure],
+) -> dict[str, Any]:
+    from mmkit_link.pooling import read_pictured, train_adapter
+
+    if image_col is None:
+        raise UsageError("--table needs --image-col beside it", mend="for texts alone, train on --pairs")
+    given = read_pictured(table, on, clusters=clusters, image_column=image_col)
+    held = None if valid is None else read_pictured(valid, on, clusters=clusters, image_column=image_col)
+    adapter, report = train_adapter(given, held, encoder=encoder, seed=seed, chosen=chosen, failures=failed)
+    adapter.save(output)
+    return report
 
 
 def evaluate(
@@ -123,7 +170,10 @@ def evaluate(
       mmkit link eval --table test.csv --clusters firm --tune valid.csv --on ocr --image-col crop
     """
     chosen = quiet_settings(offline, device)
-    loaded = read_model(model)
+    adapter = read_adapter(model)
+    loaded = None if adapter else read_model(model)
+    if adapter and table is None:
+        raise UsageError("an adapter is measured on a --table", where=str(model))
     evidence = chosen_evidence(loaded, text_encoder, encoder)
     failed: list[Failure] = []
     common: dict[str, Any] = {"evidence": evidence, "chosen": chosen, "failures": failed}
@@ -154,7 +204,7 @@ def evaluate(
         links = read_truth(truth, one, other)
         result = evaluate_tables(one, other, links, model=loaded, k=candidates or 20, relation=relation, **common)
     else:
-        result = _measure_clusters(table, tune, clusters, on, image_col, id_col, common)
+        result = _measure_clusters(table, tune, clusters, on, image_col, id_col, {**common, "adapter": adapter})
     _print(result, json)
     return finish(failed, failures or Path("failures.jsonl"))
 

@@ -25,6 +25,7 @@ from mmkit_link.cli.options import (
     chosen_evidence,
     finish_run,
     quiet_settings,
+    read_adapter,
     read_model,
     read_one,
     read_two,
@@ -104,8 +105,9 @@ def dedupe(
         typer.Option("--cosine", min=-1.0, max=1.0, help="Cluster pooled vectors at this cosine instead of pairs."),
     ] = None,
     weight: Annotated[
-        float, typer.Option("--weight", min=0.0, max=1.0, help="Of the picture in the pooled vector.")
-    ] = 0.5,
+        float | None,
+        typer.Option("--weight", min=0.0, max=1.0, help="Of the picture in the pooled vector; default: found, or 0.5."),
+    ] = None,
     tune: Annotated[
         Path | None,
         typer.Option("--tune", metavar="TABLE", help="Search cosine and weight on this table, by --clusters."),
@@ -127,14 +129,15 @@ def dedupe(
 ) -> int:
     """Group the records of one table that mean the same thing: id, cluster, size.
 
-    By scored pairs, where average linkage guards against chains; or, with --cosine or --tune, by single linkage of
-    the pooled vectors N(w N(picture) + (1 - w) N(text)).
+    By scored pairs, where average linkage guards against chains; or, with --cosine, --tune or an adapter as --model,
+    by single linkage of the pooled vectors N(w N(picture) + (1 - w) N(text)).
 
     \b
     Examples:
       mmkit link dedupe people.csv --on name,birth,city -o clusters.parquet
       mmkit link dedupe crops.csv --on ocr --image-col crop --cosine 0.8 --weight 0.4
       mmkit link dedupe crops.csv --on ocr --image-col crop --tune labelled.csv --clusters firm
+      mmkit link dedupe crops.csv --on ocr --image-col crop --model firms.adapter
     """
     from mmkit_link.results import dedupe_records
 
@@ -143,11 +146,12 @@ def dedupe(
     check_output(output, overwrite=overwrite)
     check_output(html, overwrite=overwrite, table=False)
     chosen = quiet_settings(offline, device)
-    loaded = read_model(model)
+    adapter = read_adapter(model)
+    loaded = None if adapter else read_model(model)
     columns = on or (",".join(loaded.recipe.get("columns", ())) if loaded else "")
     records = read_one(table, on=columns, id_column=id_col, image_column=image_col)
     evidence = chosen_evidence(loaded, text_encoder, encoder)
-    if cosine is None and tune is None:
+    if cosine is None and tune is None and adapter is None:
         run = dedupe_records(
             records,
             model=loaded,
@@ -159,7 +163,7 @@ def dedupe(
         )
         return _end(run, table.name, output, html, failures, json)
     if html is not None or loaded is not None or threshold is not None:
-        raise UsageError("--cosine and --tune compare no pairs", mend="leave --html, --model and --threshold out")
+        raise UsageError("pooled vectors compare no pairs", mend="leave --html, --threshold and models of pairs out")
     from mmkit_link.pooling import dedupe_by_vectors
 
     found = dedupe_by_vectors(
@@ -171,6 +175,7 @@ def dedupe(
         cosine=cosine,
         linkage=cast("Any", linkage or "single"),
         evidence=evidence,
+        adapter=adapter,
         chosen=chosen,
     )
     if found.tuned is not None:

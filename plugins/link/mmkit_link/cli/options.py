@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mmkit.config import Settings
+    from mmkit_link.adapter import Adapter
     from mmkit_link.linking import Evidence
     from mmkit_link.model import PairModel
     from mmkit_link.records import Records
 
 OnOption: TypeAlias = Annotated[
-    str, typer.Option("--on", metavar="COLS", help="Columns to compare: name,price or title=name (left=right).")
+    str,
+    typer.Option(
+        "--on", metavar="COLS", help="Columns to compare: name,price or title=name (left=right) or text=name+city."
+    ),
 ]
 IdOption: TypeAlias = Annotated[
     str | None, typer.Option("--id", metavar="COL", help="The column of ids; default: 'id', else the row number.")
@@ -27,7 +31,7 @@ ImageColumnOption: TypeAlias = Annotated[
     str | None, typer.Option("--image-col", metavar="COL", help="Paths of pictures, absolute or beside the table.")
 ]
 ModelOption: TypeAlias = Annotated[
-    Path | None, typer.Option("--model", metavar="FILE", help="A model of 'mmkit link train'; else no labels are used.")
+    Path | None, typer.Option("--model", metavar="FILE", help="What 'mmkit link train' wrote; else no labels are used.")
 ]
 ThresholdOption: TypeAlias = Annotated[
     float | None, typer.Option("--threshold", min=0.0, max=1.0, help="The score of a link; default: found.")
@@ -37,7 +41,8 @@ TextEncoderOption: TypeAlias = Annotated[
     str | None, typer.Option("--text-encoder", metavar="NAME", help="Also compare whole records by this encoder.")
 ]
 ImageEncoderOption: TypeAlias = Annotated[
-    str | None, typer.Option("--encoder", "-e", metavar="NAME", help="The encoder of pictures; default: mini.")
+    str | None,
+    typer.Option("--encoder", "-e", metavar="NAME", help="The encoder of pictures, or an adapter; default: mini."),
 ]
 OutputOption: TypeAlias = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="A .parquet, .csv, .tsv or .jsonl file.")
@@ -121,6 +126,13 @@ def read_model(path: Path | None) -> PairModel | None:
     from mmkit_link.model import load_model
 
     return None if path is None else load_model(path)
+
+
+def read_adapter(path: Path | None) -> Adapter | None:
+    """The adapter of a file, where it is one."""
+    from mmkit_link.adapter import is_adapter, load_adapter
+
+    return load_adapter(path) if path is not None and path.is_file() and is_adapter(path) else None
 
 
 def chosen_evidence(model: PairModel | None, text_encoder: str | None, image_encoder: str | None) -> Evidence:
