@@ -6,7 +6,7 @@ Legend: C channels, T samples, Q queries, D dims, F bins of the network, K bins 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +19,6 @@ from mmkit_separate.networks.spectra import Resolution
 from mmkit_separate.weights import load_folder, locate
 
 __all__ = ["Separator"]
-
-#: Queries decoded at a time: bounds memory whatever the number of queries.
-_AT_ONCE: Final = 4
 
 
 class Separator:
@@ -43,7 +40,8 @@ class Separator:
         self.name = str(model)
         config, network, extra = load_folder(locate(model), self.device)
         self.config: dict[str, Any] = config
-        self.network: Any = network
+        # Convolutions run half as fast again with the channels of a place side by side.
+        self.network: Any = network.to(memory_format=torch.channels_last)
         self.resolution = Resolution(**config["resolution"])
         self.space, self.fingerprint = str(config["space"]), str(config["fingerprint"])
         self._shifts = {
@@ -94,12 +92,12 @@ class Separator:
             for vector in torch.from_numpy(np.ascontiguousarray(negatives, np.float32)).to(self.device):
                 kept = kept * (1 - self.network.masks(features, vector[None, None], spectra.shape[-1])[0, 0, 0])
         stems = []
-        for start in range(0, len(asked), _AT_ONCE):
-            masks = self.network.masks(features, asked[None, start : start + _AT_ONCE], spectra.shape[-1])[0]
-            for size, cosine, sine in masks:
-                mask = torch.complex(size * kept * cosine, size * kept * sine)[None]
-                wide = self.resolution.from_network(mask, spectra.shape[-2])
-                stems.append(self.resolution.synthesise(wide * spectra, rate, given.shape[-1]))
+        # One query at a time: memory does not grow with their number, and steering folds into the kernels.
+        for vector in asked:
+            size, cosine, sine = self.network.masks(features, vector[None, None], spectra.shape[-1])[0, 0]
+            mask = torch.complex(size * kept * cosine, size * kept * sine)[None]
+            wide = self.resolution.from_network(mask, spectra.shape[-2])
+            stems.append(self.resolution.synthesise(wide * spectra, rate, given.shape[-1]))
         if not stems:
             return np.zeros((0, *samples.shape), np.float32)
         return torch.stack(stems).cpu().numpy()

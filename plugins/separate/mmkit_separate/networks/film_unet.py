@@ -21,11 +21,12 @@ __all__ = ["FilmUNet"]
 _FLOOR: Final = 1e-3
 
 
-class _Film(nn.Module):
-    """Batch normalisation whose scale and shift come from the query, or are learned where there is none."""
+class _SteeredConv(nn.Module):
+    """A 3x3 convolution and a batch normalisation whose scale and shift come from the query, where there is one."""
 
-    def __init__(self, channels: int, condition: int) -> None:
+    def __init__(self, given: int, channels: int, condition: int) -> None:
         super().__init__()
+        self.conv = nn.Conv2d(given, channels, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(channels, affine=not condition)
         self.steer = nn.Linear(condition, 2 * channels) if condition else None
         if self.steer is not None:
@@ -33,11 +34,28 @@ class _Film(nn.Module):
             nn.init.zeros_(self.steer.bias)
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        x = self.norm(x)
-        if self.steer is None or condition is None:
+        scale, shift = None, None
+        if self.steer is not None and condition is not None:
+            scale, shift = self.steer(condition).chunk(2, dim=1)
+        if not self.training and (scale is None or len(scale) == 1):
+            return self._folded(x, scale, shift)
+        x = self.norm(self.conv(x))
+        if scale is None or shift is None:
             return x
-        scale, shift = self.steer(condition)[:, :, None, None].chunk(2, dim=1)
-        return x * (1 + scale) + shift
+        return x * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
+
+    def _folded(self, x: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
+        """The same in one pass: normalisation and steering go into the kernel, for a single query."""
+        norm = self.norm
+        assert norm.running_var is not None and norm.running_mean is not None
+        gain = (norm.running_var + norm.eps).rsqrt()
+        bias = -norm.running_mean * gain
+        if norm.affine:
+            gain, bias = gain * norm.weight, bias * norm.weight + norm.bias
+        if scale is not None and shift is not None:
+            gain, bias = gain * (1 + scale[0]), bias * (1 + scale[0]) + shift[0]
+        kernel = self.conv.weight * gain[:, None, None, None]
+        return functional.conv2d(x, kernel.to(x.dtype), bias.to(x.dtype), padding=1)
 
 
 class _Residual(nn.Module):
@@ -45,14 +63,13 @@ class _Residual(nn.Module):
 
     def __init__(self, given: int, channels: int, condition: int = 0) -> None:
         super().__init__()
-        self.first = nn.Conv2d(given, channels, 3, padding=1, bias=False)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.norm1, self.norm2 = _Film(channels, condition), _Film(channels, condition)
+        self.first = _SteeredConv(given, channels, condition)
+        self.second = _SteeredConv(channels, channels, condition)
         self.shortcut = nn.Conv2d(given, channels, 1, bias=False) if given != channels else nn.Identity()
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        y = functional.silu(self.norm1(self.first(x), condition))
-        return functional.silu(self.norm2(self.second(y), condition) + self.shortcut(x))
+        y = functional.silu(self.first(x, condition), inplace=not self.training)
+        return functional.silu(self.second(y, condition) + self.shortcut(x), inplace=not self.training)
 
 
 class FilmUNet(nn.Module):

@@ -113,12 +113,20 @@ def _blend(averaged: nn.Module, model: nn.Module, keep: float) -> None:
 
 
 def separator_loss(
-    model: nn.Module, mixer: Mixer, resolution: Resolution, batch: int, *, low: bool
+    model: nn.Module,
+    mixer: Mixer,
+    resolution: Resolution,
+    batch: int,
+    *,
+    low: bool,
+    gamma: float = 0.25,
+    strength: float = 0.1,
 ) -> Callable[[], Tensor]:
     """A function that draws mixtures and returns the loss of the separator on them.
 
     Args:
         low: run the network in bfloat16.
+        gamma, strength: see ``nit_loss``.
     """
     rate = mixer.pool.rate
     device = mixer.pool.device
@@ -144,7 +152,7 @@ def separator_loss(
         # The paper weighs bins by the magnitude of a plain STFT; 512 undoes the division by the window's sum.
         rows = [to_log_frequency(x.abs() * 512, model.rows) for x in (mixture, targets)]
         if model.noise:
-            return nit_loss(signal, noise, rows[1], rows[0])
+            return nit_loss(signal, noise, rows[1], rows[0], gamma=gamma, strength=strength)
         return clipsep_loss(signal, rows[1], rows[0])
 
     return loss

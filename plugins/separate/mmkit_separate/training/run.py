@@ -39,16 +39,19 @@ class _Recipe:
     decay: float
     arguments: Mapping[str, Any] = field(default_factory=dict)
     mixing: Mapping[str, float] = field(default_factory=dict)
+    loss: Mapping[str, float] = field(default_factory=dict)
 
 
 _WIDE: Final = {"window": 0.064, "hop": 0.020, "bins": 1024}
 # The paper's 1024 and 256 samples at 16 kHz.
 _PAPER: Final = {"window": 0.064, "hop": 0.016, "bins": 512}
 _STRAY: Final = {"absent": 0.0, "third": 0.0, "stray": 0.75}
+# Tighter than the paper's 0.25 and 0.1: in short training on sparse sounds those let the noise heads explain all.
+_NOISE: Final = {"gamma": 0.08, "strength": 1.0}
 RECIPES: Final[Mapping[str, _Recipe]] = {
     "film": _Recipe("film", _WIDE, 40, 1e-3, 1e-2, mixing={"third": 0.25}),
     "clipsep": _Recipe("clipsep", _PAPER, 48, 1e-3, 1e-4, {"noise_heads": 0}, _STRAY),
-    "clipsep-nit": _Recipe("clipsep", _PAPER, 48, 1e-3, 1e-4, {"noise_heads": 2}, _STRAY),
+    "clipsep-nit": _Recipe("clipsep", _PAPER, 48, 1e-3, 1e-4, {"noise_heads": 2}, _STRAY, _NOISE),
     "tower": _Recipe("tower", _WIDE, 160, 2e-3, 5e-2),
 }
 
@@ -121,7 +124,7 @@ def train(
     if recipe.architecture == "tower":
         loss = tower_loss(model, mixer, queries, resolution, batch, low=low)  # type: ignore[arg-type]
     else:
-        loss = separator_loss(model, mixer, resolution, batch, low=low)
+        loss = separator_loss(model, mixer, resolution, batch, low=low, **recipe.loss)
     losses: list[float] = []
 
     def told(step: int, spent: float, mean: float) -> None:
