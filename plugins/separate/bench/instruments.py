@@ -55,8 +55,9 @@ def phrase(chance: np.random.Generator, low: int, high: int) -> list[tuple[float
     notes, onset = [], 0.05
     while onset < SECONDS - 0.4:
         length = float(chance.choice([0.25, 0.5, 0.75, 1.0]))
-        for _ in range(1 + int(chance.random() < 0.2)):
-            notes.append((onset, length * 0.9, int(chance.integers(low, high + 1)), int(chance.integers(70, 115))))
+        count = 1 + int(chance.random() < 0.2)
+        drawn = [(int(chance.integers(low, high + 1)), int(chance.integers(70, 115))) for _ in range(count)]
+        notes += [(onset, length * 0.9, pitch, velocity) for pitch, velocity in drawn]
         onset += length
     return notes
 

@@ -6,7 +6,7 @@ Legend: C channels, T samples, Q queries, D dims, F bins of the network, K bins 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -19,6 +19,10 @@ from mmkit_separate.networks.spectra import Resolution
 from mmkit_separate.weights import load_folder, locate
 
 __all__ = ["Separator"]
+
+
+#: Chosen on validation mixtures.
+_MEMORY_TEMPERATURE: Final = 0.03
 
 
 class Separator:
@@ -47,6 +51,7 @@ class Separator:
         self._shifts = {
             name.removeprefix("shift."): value for name, value in extra.items() if name.startswith("shift.")
         }
+        self._memory = _unit(extra["memory"].cpu().numpy()) if "memory" in extra else None
 
     def check_space(self, space: str, fingerprint: str) -> None:
         """Raises SpaceMismatch where vectors of that space mean nothing to this separator."""
@@ -63,8 +68,14 @@ class Separator:
         shift = self._shifts.get(modality)
         if shift is None or len(vectors) == 0:
             return vectors
-        moved = vectors + shift.cpu().numpy()
-        return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True).clip(1e-9), np.float32)
+        moved = _unit(vectors + shift.cpu().numpy())
+        if self._memory is None:
+            return moved
+        # Half of the way to the nearest phrases of the training; DeCap (Li et al. 2023) goes all of it.
+        nearness = moved @ self._memory.T / _MEMORY_TEMPERATURE
+        weights = np.exp(nearness - nearness.max(axis=1, keepdims=True))
+        remembered = _unit((weights / weights.sum(axis=1, keepdims=True)) @ self._memory)
+        return _unit(remembered + moved)
 
     @torch.inference_mode()
     def separate(
@@ -101,3 +112,7 @@ class Separator:
         if not stems:
             return np.zeros((0, *samples.shape), np.float32)
         return torch.stack(stems).cpu().numpy()
+
+
+def _unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True).clip(1e-9), np.float32)

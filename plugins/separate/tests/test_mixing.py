@@ -76,7 +76,7 @@ def test_off_screen_noise_goes_into_the_targets() -> None:
 
 def test_queries_are_unit_rows_near_what_they_stand_for() -> None:
     torch.manual_seed(0)
-    queries = Queries(torch.eye(8), [[0], [1, 2]], noise=0.3, gaps=0.2 * torch.eye(8))
+    queries = Queries(torch.eye(8), [[0], [1, 2]], noise=0.3)
     drawn = queries.draw(torch.tensor([0, 1]).repeat(50))
     assert torch.allclose(drawn.norm(dim=1), torch.ones(100), atol=1e-5)
     assert (drawn[::2, 0] > 0.8).all()

@@ -36,13 +36,9 @@ class Queries:
         vectors: (V, D) unit rows of one modality.
         rows: for each label number the rows of ``vectors`` that mean it.
         noise: longest random vector that is added to a unit query.
-        gaps: (G, D) differences between the two modalities' vectors of the same things, whatever they are; half of
-            the queries have a part of one added, so that the other modality's queries are nothing new later.
     """
 
-    def __init__(
-        self, vectors: Tensor, rows: Sequence[Sequence[int]], *, noise: float = 0.5, gaps: Tensor | None = None
-    ) -> None:
+    def __init__(self, vectors: Tensor, rows: Sequence[Sequence[int]], *, noise: float = 0.5) -> None:
         device = vectors.device
         width = max(len(row) for row in rows)
         if min(len(row) for row in rows) == 0:
@@ -50,7 +46,7 @@ class Queries:
         # Short rows are filled up by repeating them: a draw stays one index.
         table = [[row[i % len(row)] for i in range(width)] for row in rows]
         self._table = torch.tensor(table, device=device)
-        self.vectors, self.noise, self.gaps = vectors, noise, gaps
+        self.vectors, self.noise = vectors, noise
 
     def draw(self, labels: Tensor) -> Tensor:
         """(...,) label numbers to (..., D) unit rows."""
@@ -58,16 +54,7 @@ class Queries:
         found = self.vectors[self._table[labels, column]]
         size = self.noise * torch.rand(*labels.shape, 1, device=labels.device)
         found = found + torch.nn.functional.normalize(torch.randn_like(found), dim=-1) * size
-        if self.gaps is not None:
-            gap = self.gaps[torch.randint(len(self.gaps), labels.shape, device=labels.device)]
-            part = torch.rand(*labels.shape, 1, device=labels.device)
-            used = torch.rand(*labels.shape, 1, device=labels.device) < 0.5
-            found = found + gap * part * used
         return torch.nn.functional.normalize(found, dim=-1)
-
-    def nonsense(self, like: Tensor) -> Tensor:
-        """Random unit rows of the shape of ``like``, which stand for no label."""
-        return torch.nn.functional.normalize(torch.randn_like(like), dim=-1)
 
 
 class Mixer:
@@ -143,11 +130,7 @@ class Mixer:
         away = torch.rand(batch, device=device) < 2 * self.absent
         asked = torch.stack([labels[:, 0], torch.where(away, labels[:, 3], labels[:, 1])], dim=1)
         targets = torch.stack([sources[:, 0], torch.where(away[:, None], 0.0, sources[:, 1])], dim=1)
-        queries = self.queries.draw(asked)
-        # A query that means nothing should take nothing out, as one for an absent sound.
-        senseless = away & (torch.rand(batch, device=device) < 0.3)
-        queries[:, 1] = torch.where(senseless[:, None], self.queries.nonsense(queries[:, 1]), queries[:, 1])
-        return Mixtures(mixture, targets, queries)
+        return Mixtures(mixture, targets, self.queries.draw(asked))
 
     def _with_stray(self, sources: Tensor, labels: Tensor) -> Tensor:
         """The first two of (B, 3, T) sources, each perhaps with an off-screen sound inside it."""
