@@ -72,7 +72,7 @@ def test_training_learns_to_tell_two_sounds_by_their_queries(kind: str, least: f
     queries = Queries(torch.eye(4)[:2], [[0], [1]], noise=0.1)
     mixer = Mixer(two_sounds(), queries, domains=[(1.0, [0, 1], [0, 1])], length=2000, third=0, absent=0, effects=False)
     loss = separator_loss(network, mixer, resolution, 4, low=False, gamma=0.02, strength=3.0)
-    trained, steps = fit(network, loss, Budget(60, 100), Schedule(rate=5e-3, average=0.9), lambda *_: None)
+    trained, steps = fit(network, loss, Budget(600, 100), Schedule(rate=5e-3, average=0.9), lambda *_: None)
     assert steps == 100
     drawn = mixer.draw(8)
     spectra = resolution.analyse(drawn.mixture, 8000)
