@@ -1,0 +1,18 @@
+"""Options that several verbs of ``separate`` share."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+__all__ = ["ModelOption", "QueryEncoderOption"]
+
+ModelOption: TypeAlias = Annotated[
+    str,
+    typer.Option("--model", metavar="NAME|DIR", help="film (default), clipsep, clipsep-nit, or a trained folder."),
+]
+QueryEncoderOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--encoder", "-e", metavar="NAME", help="Of the queries; default: what the model was trained with."),
+]

@@ -1,0 +1,245 @@
+"""``mmkit separate MIX``: sounds by words, pictures and examples out of mixtures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmkit.cli.options import DeviceOption, FailuresOption, JsonOption, OfflineOption, OverwriteOption, StrictOption
+from mmkit.cli.output import emit, emit_json, finish, note, shown_path
+from mmkit.errors import MmkitError, UsageError
+from mmkit_separate.cli.options import ModelOption, QueryEncoderOption
+
+if TYPE_CHECKING:
+    from mmkit.config import Settings
+    from mmkit_separate.asking import Query
+    from mmkit_separate.job import Asked, Separated
+    from mmkit_separate.separator import Separator
+
+
+def mix(
+    mixtures: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MIX...", help="Sound files, globs or folders: WAV, FLAC, OGG, MP3.", show_default=False
+        ),
+    ] = None,
+    query: Annotated[
+        list[str] | None, typer.Option("--query", "-q", metavar="WORDS", help="A sound to take out; may be repeated.")
+    ] = None,
+    query_image: Annotated[
+        list[str] | None, typer.Option("--query-image", metavar="FILE", help="A picture of what makes the sound.")
+    ] = None,
+    query_audio: Annotated[
+        list[str] | None, typer.Option("--query-audio", metavar="FILE", help="A sound like the one to take out.")
+    ] = None,
+    negative: Annotated[
+        list[str] | None,
+        typer.Option("--negative", metavar="WORDS", help="A sound to keep out; alone: the mixture without it."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the files go.")] = Path(
+        "separated"
+    ),
+    format: Annotated[
+        str | None, typer.Option("--format", metavar="KIND", help="wav or flac; default: as the mixture.")
+    ] = None,
+    spectrogram: Annotated[
+        Path | None, typer.Option("--spectrogram", metavar="PNG", help="Draw mixture, masks and results.")
+    ] = None,
+    play: Annotated[bool, typer.Option("--play", help="Play the first result.")] = False,
+    record: Annotated[
+        float | None, typer.Option("--record", metavar="SECONDS", min=0.1, help="Take the mixture from the microphone.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Microphone to speaker, until Ctrl-C.")] = False,
+    model: ModelOption = "film",
+    encoder: QueryEncoderOption = None,
+    overwrite: OverwriteOption = False,
+    strict: StrictOption = False,
+    failures: FailuresOption = None,
+    device: DeviceOption = None,
+    offline: OfflineOption = False,
+    json: JsonOption = False,
+) -> int:
+    """Write one file a query, and the residual; their sum is the mixture.
+
+    \b
+    Examples:
+      mmkit separate song.wav -q violin -q "dog barking" -o out
+      mmkit separate street.flac --query-image siren.jpg --spectrogram street.png
+      mmkit separate talk.mp3 --negative "keyboard typing" -o clean
+      mmkit separate 'clips/*.wav' -q rain --json
+      mmkit separate --record 5 -q speech --play
+    """
+    from mmkit.cli.options import chosen_settings
+    from mmkit_separate.asking import Query
+    from mmkit_separate.live import record as record_sound
+    from mmkit_separate.live import sound_device
+
+    queries = (
+        *(Query(text) for text in query or ()),
+        *(Query(path, "image") for path in query_image or ()),
+        *(Query(path, "audio") for path in query_audio or ()),
+    )
+    negatives = tuple(Query(text) for text in negative or ())
+    if not queries and not negatives:
+        raise UsageError("nothing is asked for", mend='say it in words: -q "dog barking"')
+    if format not in (None, "wav", "flac"):
+        raise UsageError(f"Expected wav or flac, but received {format!r}", where="--format")
+    given = list(mixtures or ())
+    if sum([bool(given), record is not None, live]) != 1:
+        raise UsageError(
+            "Expected mixtures, --record or --live, and one of them", mend="see: mmkit separate mix --help"
+        )
+    if live or play or record is not None:
+        sound_device("--live" if live else "--record" if record is not None else "--play")
+    chosen = chosen_settings(device=device, offline=offline)
+    separator, asked = _ask(model, queries, negatives, encoder, chosen)
+    if live:
+        return _live(separator, asked)
+    if record is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        path = output / "recording.wav"
+        if path.exists() and not overwrite:
+            raise UsageError("is there already", where=str(path), mend="add --overwrite")
+        note(f"recording {record:g} s")
+        record_sound(path, record)
+        given = [str(path)]
+    return _separate_all(
+        given,
+        separator,
+        asked,
+        output,
+        suffix=None if format is None else f".{format}",
+        overwrite=overwrite,
+        spectrogram=spectrogram,
+        strict=strict,
+        failures=failures,
+        play=play,
+        json=json,
+    )
+
+
+def _ask(
+    model: str, queries: tuple[Query, ...], negatives: tuple[Query, ...], encoder: str | None, chosen: Settings
+) -> tuple[Separator, Asked]:
+    from mmkit_separate.asking import query_vectors
+    from mmkit_separate.job import Asked
+    from mmkit_separate.separator import Separator
+
+    separator = Separator(model, device=chosen.device)
+    vectors = query_vectors(queries, separator, encoder=encoder, chosen=chosen)
+    against = query_vectors(negatives, separator, encoder=encoder, chosen=chosen)
+    return separator, Asked(queries, vectors, negatives, against if negatives else None)
+
+
+def _separate_all(
+    given: list[str],
+    separator: Separator,
+    asked: Asked,
+    output: Path,
+    *,
+    suffix: str | None,
+    overwrite: bool,
+    spectrogram: Path | None,
+    strict: bool,
+    failures: Path | None,
+    play: bool,
+    json: bool,
+) -> int:
+    from mmkit.cli.progress import Progress
+    from mmkit.pipeline.sources import items_from
+    from mmkit.types import Failure
+    from mmkit_separate.job import separate_file
+    from mmkit_separate.live import play as play_sound
+
+    paths = [
+        item if isinstance(item, Failure) else str(item.path or item.id) for item in items_from(given, modality="audio")
+    ]
+    if spectrogram is not None:
+        if len(paths) != 1:
+            raise UsageError(f"draws one mixture, and there are {len(paths)}", where="--spectrogram")
+        if spectrogram.exists() and not overwrite:
+            raise UsageError("is there already", where=str(spectrogram), mend="add --overwrite")
+    if not paths:
+        note("nothing to separate was found in the inputs")
+    failed: list[Failure] = []
+    first: Separated | None = None
+    with Progress("separating (s of sound)") as progress:
+        counted = 0.0
+
+        def on_seconds(seconds: float) -> None:
+            nonlocal counted
+            before, counted = int(counted), counted + seconds
+            progress.advance(int(counted) - before)
+
+        for path in paths:
+            try:
+                if isinstance(path, Failure):
+                    failed.append(path)
+                    continue
+                done = separate_file(
+                    path,
+                    separator,
+                    asked,
+                    output,
+                    suffix=suffix,
+                    overwrite=overwrite,
+                    spectrogram=spectrogram,
+                    on_seconds=on_seconds,
+                )
+            except MmkitError as error:
+                if strict or len(paths) == 1:
+                    raise
+                failed.append(Failure(str(path), str(error)))
+                continue
+            first = first or done
+            _tell(done, asked, json=json)
+    if play and first is not None:
+        play_sound(Path(first.stems[0] if first.stems else first.residual))
+    return finish(failed, failures or output / "failures.jsonl")
+
+
+def _tell(done: Separated, asked: Asked, *, json: bool) -> None:
+    if json:
+        emit_json(
+            {
+                "mixture": done.mixture,
+                "stems": [
+                    {"query": query.text, "modality": query.modality, "file": file, "level_db": level}
+                    for query, file, level in zip(asked.queries, done.stems, done.share_db, strict=False)
+                ],
+                "residual": done.residual,
+                "rate": done.rate,
+                "channels": done.channels,
+                "seconds": round(done.seconds, 3),
+                "elapsed": round(done.elapsed, 3),
+                "times_real_time": round(done.seconds / max(done.elapsed, 1e-9), 1),
+            }
+        )
+        return
+    for file, level in zip(done.stems, done.share_db, strict=False):
+        emit(f"{shown_path(file)}\t{level:+.1f} dB")
+    emit(f"{shown_path(done.residual)}\tresidual")
+    if all(level < -80 for level in done.share_db):
+        note(f"{shown_path(done.mixture)}: next to nothing of it was asked for, or it is silent")
+
+
+def _live(separator: Separator, asked: Asked) -> int:
+    import numpy as np
+
+    from mmkit_separate.live import run_live
+
+    if not asked.queries:
+        vectors, others = asked.negative_vectors, None
+    else:
+        vectors, others = asked.vectors, asked.negative_vectors
+
+    def separate(heard: np.ndarray[tuple[int, int], np.dtype[np.float32]], rate: int) -> np.ndarray:  # type: ignore[type-arg]
+        assert vectors is not None
+        stem = separator.separate(heard, rate, vectors, negatives=others).sum(axis=0)
+        return stem if asked.queries else heard - stem
+
+    run_live(separate, report=note)
+    return 0

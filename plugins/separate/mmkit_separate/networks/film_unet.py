@@ -1,0 +1,162 @@
+"""The default separator: a residual U-Net over magnitudes whose decoder is steered by the query.
+
+The encoder does not see the query, so one pass of it serves any number of them. Each convolution of the bottleneck
+and the decoder is scaled and shifted by the query (feature-wise linear modulation, Perez et al. 2018, as in
+AudioSep, Liu et al. 2023). The mask has a size in [0, 1] and a turn of the phase.
+
+Legend: B mixtures, Q queries a mixture, D dims of a query, F bins, N frames, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["FilmUNet"]
+
+_FLOOR: Final = 1e-3
+
+
+class _SteeredConv(nn.Module):
+    """A 3x3 convolution and a batch normalisation whose scale and shift come from the query, where there is one."""
+
+    def __init__(self, given: int, channels: int, condition: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(given, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels, affine=not condition)
+        self.steer = nn.Linear(condition, 2 * channels) if condition else None
+        if self.steer is not None:
+            nn.init.normal_(self.steer.weight, std=0.02)
+            nn.init.zeros_(self.steer.bias)
+
+    def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        scale, shift = None, None
+        if self.steer is not None and condition is not None:
+            scale, shift = self.steer(condition).chunk(2, dim=1)
+        if not self.training and (scale is None or len(scale) == 1):
+            return self._folded(x, scale, shift)
+        x = self.norm(self.conv(x))
+        if scale is None or shift is None:
+            return x
+        return x * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
+
+    def _folded(self, x: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
+        """The same in one pass: normalisation and steering go into the kernel, for a single query."""
+        norm = self.norm
+        assert norm.running_var is not None and norm.running_mean is not None
+        gain = (norm.running_var + norm.eps).rsqrt()
+        bias = -norm.running_mean * gain
+        if norm.affine:
+            gain, bias = gain * norm.weight, bias * norm.weight + norm.bias
+        if scale is not None and shift is not None:
+            gain, bias = gain * (1 + scale[0]), bias * (1 + scale[0]) + shift[0]
+        kernel = self.conv.weight * gain[:, None, None, None]
+        return functional.conv2d(x, kernel.to(x.dtype), bias.to(x.dtype), padding=1)
+
+
+class _Residual(nn.Module):
+    """Two 3x3 convolutions beside a shortcut."""
+
+    def __init__(self, given: int, channels: int, condition: int = 0) -> None:
+        super().__init__()
+        self.first = _SteeredConv(given, channels, condition)
+        self.second = _SteeredConv(channels, channels, condition)
+        self.shortcut = nn.Conv2d(given, channels, 1, bias=False) if given != channels else nn.Identity()
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        y = functional.silu(self.first(x, condition), inplace=not self.training)
+        return functional.silu(self.second(y, condition) + self.shortcut(x), inplace=not self.training)
+
+
+class FilmUNet(nn.Module):
+    """Masks for queries.
+
+    Args:
+        query_dim: D.
+        bins: F, a multiple of 4 * 2 ** (levels - 1).
+        widths: channels of each level, finest first.
+        depths: residual blocks of the decoder at each level.
+        condition: dims of the code that steers the decoder.
+    """
+
+    def __init__(
+        self,
+        *,
+        query_dim: int = 384,
+        bins: int = 1024,
+        widths: Sequence[int] = (48, 96, 144, 208, 288),
+        depths: Sequence[int] = (1, 1, 2, 2, 2),
+        condition: int = 256,
+    ) -> None:
+        super().__init__()
+        self.bins, self.multiple = bins, 2 ** (len(widths) - 1)
+        self.query = nn.Sequential(nn.Linear(query_dim, condition), nn.SiLU(), nn.Linear(condition, condition))
+        self.stem = nn.Conv2d(1, widths[0], (7, 3), stride=(4, 1), padding=(3, 1))
+        # Where a bin lies matters as much as its surroundings: a bias for each channel and row.
+        self.place = nn.ParameterList(
+            nn.Parameter(torch.zeros(1, width, bins // 4 // 2**level, 1)) for level, width in enumerate(widths)
+        )
+        given = [widths[0], *widths[:-1]]
+        self.down = nn.ModuleList(_Residual(a, b) for a, b in zip(given, widths, strict=True))
+        self.up = nn.ModuleList(
+            nn.ModuleList(_Residual(width, width, condition) for _ in range(depth))
+            for width, depth in zip(widths, depths, strict=True)
+        )
+        self.merge = nn.ModuleList(nn.Conv2d(widths[level + 1], widths[level], 1) for level in range(len(widths) - 1))
+        self.spread = nn.Conv2d(widths[0], 4 * 16, 1)
+        self.refine = nn.Conv2d(17, 16, 3, padding=1)
+        self.head = nn.Conv2d(16, 3, 3, padding=1)
+
+    def features(self, magnitude: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What no query changes: (B, F, N) magnitudes to the logarithms (B, 1, F, N') and the encoder's levels.
+
+        N' is N rounded up to a multiple of ``self.multiple``.
+        """
+        frames = magnitude.shape[-1]
+        # The level of the whole excerpt is taken out: masks do not depend on it.
+        level = magnitude.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp_min(1e-8)
+        logs = torch.log10(magnitude / level + _FLOOR)[:, None]
+        logs = functional.pad(logs, (0, -frames % self.multiple), value=float(torch.log10(torch.tensor(_FLOOR))))
+        x = self.stem(logs)
+        levels = []
+        for number, block in enumerate(self.down):
+            if number:
+                x = functional.avg_pool2d(x, 2)
+            x = block(x) + self.place[number]
+            levels.append(x)
+        return logs, levels
+
+    def masks(self, features: tuple[Tensor, list[Tensor]], queries: Tensor, frames: int) -> Tensor:
+        """(B, Q, D) queries to masks (B, Q, 3, F, ``frames``): size, cosine and sine of the turn."""
+        logs, levels = features
+        batch, count, _ = queries.shape
+        condition = self.query(queries.flatten(0, 1))
+
+        def shared(x: Tensor) -> Tensor:
+            return x if count == 1 else x.repeat_interleave(count, dim=0)
+
+        x = shared(levels[-1])
+        for number in range(len(levels) - 1, -1, -1):
+            if number < len(levels) - 1:
+                x = functional.interpolate(self.merge[number](x), scale_factor=2, mode="nearest")
+                x = x + shared(levels[number])
+            for block in self.up[number]:
+                x = block(x, condition)
+        x = self.spread(x)
+        rows, columns = x.shape[-2:]
+        x = x.reshape(batch * count, 16, 4, rows, columns).transpose(2, 3).reshape(batch * count, 16, 4 * rows, columns)
+        x = functional.silu(self.refine(torch.cat([x, shared(logs).to(x.dtype)], dim=1)))
+        out = self.head(x)[..., :frames].float()
+        size = torch.sigmoid(out[:, 0])
+        turn = torch.stack([1 + out[:, 1], out[:, 2]], dim=1)
+        turn = turn / turn.square().sum(dim=1, keepdim=True).add(1e-6).sqrt()
+        return torch.cat([size[:, None], turn], dim=1).unflatten(0, (batch, count))
+
+    def forward(self, magnitude: Tensor, queries: Tensor) -> Tensor:
+        """(B, F, N) magnitudes and (B, Q, D) queries to complex masks (B, Q, F, N)."""
+        size, cosine, sine = self.masks(self.features(magnitude), queries, magnitude.shape[-1]).unbind(dim=2)
+        return torch.complex(size * cosine, size * sine)

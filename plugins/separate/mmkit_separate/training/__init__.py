@@ -1,0 +1,1 @@
+"""Training: sounds kept on the device, mixed on the fly. Pure torch and numpy, no mmkit."""

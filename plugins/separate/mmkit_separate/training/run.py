@@ -1,0 +1,162 @@
+"""``separate train``: data, queries and a network brought together, and its folder written.
+
+Legend: L labels, D dims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from mmkit.config import Settings
+from mmkit.encoders import encoder as load_encoder
+from mmkit.encoders.device import resolve_device
+from mmkit.errors import UsageError
+from mmkit.types import Modality
+from mmkit_separate.networks.spectra import Resolution
+from mmkit_separate.training.data import RATE, TrainingData, label_queries, modality_gaps
+from mmkit_separate.training.loop import Budget, Schedule, fit, separator_loss, tower_loss
+from mmkit_separate.training.mixing import Mixer, Queries
+from mmkit_separate.training.pool import Pool
+from mmkit_separate.weights import build, save_folder
+
+__all__ = ["RECIPES", "Plan", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """How an architecture is trained unless told otherwise."""
+
+    architecture: str
+    resolution: Mapping[str, float | int]
+    batch: int
+    rate: float
+    decay: float
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    mixing: Mapping[str, float] = field(default_factory=dict)
+
+
+_MEMORY: Final = 700
+_WIDE: Final = {"window": 0.064, "hop": 0.020, "bins": 1024}
+# The paper's 1024 and 256 samples at 16 kHz.
+_PAPER: Final = {"window": 0.064, "hop": 0.016, "bins": 512}
+_STRAY: Final = {"absent": 0.0, "third": 0.0, "stray": 0.75}
+RECIPES: Final[Mapping[str, _Recipe]] = {
+    "film": _Recipe("film", _WIDE, 40, 1e-3, 1e-2, mixing={"third": 0.25}),
+    "clipsep": _Recipe("clipsep", _PAPER, 48, 1e-3, 1e-4, {"noise_heads": 0}, _STRAY),
+    "clipsep-nit": _Recipe("clipsep", _PAPER, 48, 1e-3, 1e-4, {"noise_heads": 2}, _STRAY),
+    "tower": _Recipe("tower", _WIDE, 160, 2e-3, 5e-2),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to train and for how long.
+
+    Attributes:
+        recipe: a name of ``RECIPES``.
+        encoder: of the queries.
+        modality: of the queries in training, ``text`` or ``image``.
+        domains: (domain of the first source, of the others, weight), ``any`` for all labels; empty: half of the
+            mixtures within a domain, half over all labels.
+        clashes: sets of labels too alike to be mixed.
+        gaps: a folder of captioned pictures that tells how far the modalities lie apart; with it queries of the other
+            modality are brought near to those of the training.
+        seconds, steps: the budget; whichever is spent first.
+        length: of a training mixture in seconds.
+        arguments: of the network, over the recipe's.
+    """
+
+    recipe: str = "film"
+    encoder: str = "mini"
+    modality: Modality = "text"
+    domains: tuple[tuple[str, str, float], ...] = ()
+    clashes: tuple[tuple[str, ...], ...] = ()
+    gaps: Path | None = None
+    seconds: float = 600.0
+    steps: int = 10**9
+    batch: int = 0
+    length: float = 4.14
+    seed: int = 0
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def train(
+    data: TrainingData, plan: Plan, out: Path, *, chosen: Settings, report: Callable[[str], None]
+) -> dict[str, Any]:
+    """Train and write ``out``; returns steps and the last mean loss.
+
+    Raises:
+        UsageError: a recipe, domain or label that is not known.
+    """
+    if plan.recipe not in RECIPES:
+        raise UsageError(f"Expected one of {', '.join(RECIPES)}, but received {plan.recipe!r}", where="--architecture")
+    recipe = RECIPES[plan.recipe]
+    torch.manual_seed(plan.seed)
+    device = resolve_device(chosen.device)
+    labels = list(data.phrases)
+    vectors, rows = label_queries(data, plan.modality, plan.encoder, chosen=chosen, seed=plan.seed)
+    extra: dict[str, torch.Tensor] = {}
+    if plan.gaps is not None:
+        found = modality_gaps(plan.gaps, plan.modality, plan.encoder, chosen=chosen)
+        extra[f"shift.{'image' if plan.modality == 'text' else 'text'}"] = torch.from_numpy(-found.mean(axis=0))
+        # Queries of the other modality are drawn towards these.
+        extra["memory"] = torch.from_numpy(vectors[:: max(1, len(vectors) // _MEMORY)])
+    queries = Queries(torch.from_numpy(vectors).to(device), rows)
+    pool = Pool(data.sounds, RATE, labels=labels, clashes=plan.clashes, device=device)
+    resolution = Resolution(**recipe.resolution)  # type: ignore[arg-type]
+    # A whole number of windows' steps that the deepest level of each network divides.
+    hop = resolution.sizes(RATE)[1]
+    length = max(hop * 15, round(plan.length * RATE / hop / 16) * 16 * hop - hop)
+    mixing = {} if recipe.architecture == "tower" else dict(recipe.mixing)
+    mixer = Mixer(pool, queries, domains=_domains(data, labels, plan.domains), length=length, **mixing)
+    arguments = {**recipe.arguments, **plan.arguments}
+    arguments["dim" if recipe.architecture == "tower" else "query_dim"] = int(vectors.shape[1])
+    model = build(recipe.architecture, arguments).to(device)
+    batch = plan.batch or recipe.batch
+    low = device.type == "cuda"
+    if recipe.architecture == "tower":
+        loss = tower_loss(model, mixer, queries, resolution, batch, low=low)  # type: ignore[arg-type]
+    else:
+        loss = separator_loss(model, mixer, resolution, batch, low=low)
+    losses: list[float] = []
+
+    def told(step: int, spent: float, mean: float) -> None:
+        losses.append(mean)
+        report(f"{spent:4.0%}  step {step}  loss {mean:.3f}")
+
+    averaged, steps = fit(
+        model, loss, Budget(plan.seconds, plan.steps), Schedule(rate=recipe.rate, decay=recipe.decay), told
+    )
+    spec = load_encoder(plan.encoder, device=chosen.device, offline=chosen.offline).spec
+    config = {
+        "architecture": recipe.architecture,
+        "arguments": arguments,
+        "resolution": dict(recipe.resolution),
+        "encoder": plan.encoder,
+        "space": spec.space,
+        "fingerprint": spec.fingerprint,
+        "labels": labels,
+    }
+    save_folder(out, config, averaged, extra)
+    return {"out": str(out), "steps": steps, "sounds": len(data.sounds), "labels": len(labels), "losses": losses}
+
+
+def _domains(
+    data: TrainingData, labels: Sequence[str], asked: Sequence[tuple[str, str, float]]
+) -> list[tuple[float, list[int], list[int]]]:
+    number = {label: place for place, label in enumerate(labels)}
+    members = {name: [number[label] for label in inside] for name, inside in data.domains.items()}
+    members["any"] = list(number.values())
+    if not asked:
+        asked = [("any", "any", 0.5), *((name, name, 0.5 / len(data.domains)) for name in data.domains)]
+    for pair in asked:
+        for name in pair[:2]:
+            if name not in members:
+                raise UsageError(f"no domain is called {name!r}", where="--mix", mend=f"known: {', '.join(members)}")
+    return [(float(np.float32(weight)), members[first], members[others]) for first, others, weight in asked]
