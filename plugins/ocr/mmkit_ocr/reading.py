@@ -23,11 +23,13 @@ class Reading:
         text: the text, empty where nothing was found.
         confidence: 0 to 1, of the whole text.
         characters: one confidence, 0 to 1, a character of ``text``.
+        spans: where each character begins and ends, as fractions of the crop's width; empty where that is not known.
     """
 
     text: str
     confidence: float
     characters: tuple[float, ...]
+    spans: tuple[tuple[float, float], ...] = ()
 
 
 @runtime_checkable
@@ -57,13 +59,13 @@ def recogniser(name: str, *, device: str = "auto") -> Recogniser:
         ModelUnavailable: its weights or its library cannot be had.
     """
     if name == "rapidocr":
-        from mmkit_ocr.pages.rivals import RapidOcrRecogniser
+        from mmkit_ocr.recognisers.rapidocr import RapidOcr
 
-        return RapidOcrRecogniser(device=device)
+        return RapidOcr(device=device)
     if name == "tesseract":
-        from mmkit_ocr.pages.rivals import TesseractRecogniser
+        from mmkit_ocr.recognisers.tesseract import Tesseract
 
-        return TesseractRecogniser()
+        return Tesseract()
     from mmkit_ocr.recogniser.reader import load_reader
 
     return load_reader(name, device=device)
