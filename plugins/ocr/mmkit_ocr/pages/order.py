@@ -126,13 +126,18 @@ def _blocks(boxes: Boxes, indices: list[int]) -> list[list[int]]:
     """Groups of lines, in the order in which they are read."""
     height = float(np.median(boxes[indices, 3] - boxes[indices, 1]))
     blocks: list[list[int]] = []
+    open_block = False
     for band in _bands(boxes, indices, _GUTTER * height):
         columns = _columns(boxes, band, height)
         if len(columns) > 1:
             for column in columns:
                 blocks += _blocks(boxes, column)
+        elif open_block:
+            # Bands of rows without columns between them are one block, whatever gaps their rows have.
+            blocks[-1] += band.lines
         else:
-            blocks.append(band.lines)
+            blocks.append(list(band.lines))
+        open_block = len(columns) == 1
     return blocks
 
 

@@ -34,7 +34,7 @@ def paragraph_starts(boxes: NDArray[np.float32], rows: Sequence[Sequence[int]]) 
     low, high = (factor * float(np.median(heights)) for factor in _INDENT)
     starts = [True]
     for number in range(1, len(rows)):
-        far = steps[number - 1] > _FARTHER * max(usual, float(max(heights[number - 1 : number + 1])) * 0.9)
+        far = steps[number - 1] > _FARTHER * max(usual, 1.05 * float(max(heights[number - 1 : number + 1])))
         indent = lefts[number] - lefts[number - 1]
         following = lefts[number] - lefts[number + 1] if number + 1 < len(rows) else 0.0
         starts.append(bool(far or (low <= indent <= high and low <= following <= high)))

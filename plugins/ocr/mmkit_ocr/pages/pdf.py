@@ -133,6 +133,9 @@ def _own_word(letters: list[tuple[str, tuple[float, float, float, float]]], page
     for _ in range(page.get_rotation() // 90):
         corners = np.stack([height - corners[:, 1], corners[:, 0]], axis=1)
         width, height = height, width
+    middle = corners.mean(axis=0)
+    if not (0 <= middle[0] <= width and 0 <= middle[1] <= height):
+        return []
     text = "".join(letter for letter, _ in letters)
     return [Word(text, 1.0, (1.0,) * len(text), (corners * scale).astype(np.float32))]
 
