@@ -89,25 +89,25 @@ class Decoder(nn.Module):
         x = x + self.dropout(self.mlp(self.norm_mlp(x)))
         return self.head(self.norm_out(x))
 
-    def forward(self, memory: Tensor, numbers: Tensor, masks: Tensor) -> Tensor:
+    def forward(self, memory: Tensor | tuple[Tensor, Tensor], numbers: Tensor, masks: Tensor) -> Tensor:
         """Teacher-forced logits.
 
         Args:
-            memory: (N, M, D).
-            numbers: (N, L) as ``charset.to_numbers`` makes them, or a draft.
+            memory: (N, M, D), or the keys and values that the cross-attention makes of it.
+            numbers: (N, L) as ``charset.to_numbers`` makes them, or a draft; L may be cut to what is needed.
             masks: (P, L, L), as ``permutation_masks`` makes them.
 
         Returns:
             (N, P, L, C).
         """
-        n, p = numbers.shape[0], masks.shape[0]
+        (n, slots), p = numbers.shape, masks.shape[0]
         inputs = torch.cat([torch.full_like(numbers[:, :1], BOS), numbers[:, :-1]], 1)
         ended = (inputs == EOS).cumsum(1) > 0
         visible = ~(ended | (inputs == PAD))
         # One layer means that the content stream is the same under every permutation: only its mask differs, so
         # all permutations pass at once as further queries.
-        mask = masks.reshape(1, 1, p * SLOTS, SLOTS) & visible[:, None, None, :]
-        queries = self.dropout(self.positions.repeat(n, p, 1))
+        mask = masks.reshape(1, 1, p * slots, slots) & visible[:, None, None, :]
+        queries = self.dropout(self.positions[:, :slots].repeat(n, p, 1))
         kept = self.self_attention.keys_values(self.content(inputs))
-        logits = self.step(queries, kept, self.cross_attention.keys_values(memory), mask)
-        return logits.view(n, p, SLOTS, -1)
+        remembered = self.cross_attention.keys_values(memory) if isinstance(memory, Tensor) else memory
+        return self.step(queries, kept, remembered, mask).view(n, p, slots, -1)

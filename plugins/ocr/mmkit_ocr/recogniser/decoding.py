@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from mmkit_ocr.recogniser.charset import BOS, EOS, MAX_LENGTH, PAD, SLOTS
 from mmkit_ocr.recogniser.decoder import Decoder, cloze_mask, forward_mask
 
-__all__ = ["ctc_draft", "read_forward", "refine", "word_likelihoods"]
+__all__ = ["ctc_draft", "other_case", "read_forward", "refine", "word_likelihoods"]
 
 
 def read_forward(decoder: Decoder, memory: Tensor) -> Tensor:
@@ -62,20 +62,30 @@ def refine(decoder: Decoder, memory: Tensor, numbers: Tensor) -> Tensor:
     return decoder(memory, numbers, mask)[:, 0]
 
 
-def word_likelihoods(decoder: Decoder, memory: Tensor, numbers: Tensor, folded: Tensor) -> Tensor:
-    """The log-likelihood of word i under crop i, reading forwards; letters count in either case.
+def word_likelihoods(decoder: Decoder, memory: Tensor, numbers: Tensor) -> Tensor:
+    """The log-likelihood of each of K words under each crop, reading forwards; a letter counts in either case.
 
     Args:
         memory: (N, M, D).
-        numbers: (N, L), the word as its spelling is fed to the decoder.
-        folded: (C, C') bool-free index pairs are avoided: (C,) the number of each class's other case, or its own.
+        numbers: (N, K, L), spelt as the decoder is to see them; L may be cut to the longest word and its EOS.
 
     Returns:
-        (N,) natural logarithms.
+        (N, K) natural logarithms.
     """
-    logits = decoder(memory, numbers, forward_mask().to(memory.device)[None])[:, 0]
-    logs = logits.float().log_softmax(-1)
-    either = torch.logaddexp(logs, logs[..., folded])
-    either = torch.where(folded == torch.arange(len(folded), device=folded.device), logs, either)
-    wanted = numbers.clamp_max(EOS)
-    return (either.gather(2, wanted[..., None])[..., 0] * (numbers != PAD)).sum(1)
+    n, k, slots = numbers.shape
+    keys, values = (part.repeat_interleave(k, 0) for part in decoder.cross_attention.keys_values(memory))
+    flat = numbers.reshape(n * k, slots)
+    mask = forward_mask()[:slots, :slots].to(memory.device)[None]
+    logs = decoder((keys, values), flat, mask)[:, 0].float().log_softmax(-1)
+    wanted = flat.clamp_max(EOS)
+    own = logs.gather(2, wanted[..., None])[..., 0]
+    other = logs.gather(2, other_case(wanted)[..., None])[..., 0]
+    either = torch.where(other_case(wanted) == wanted, own, torch.logaddexp(own, other))
+    return (either * (flat != PAD)).sum(1).view(n, k)
+
+
+def other_case(numbers: Tensor) -> Tensor:
+    """Numbers of letters in the other case; all others stay."""
+    capital = (numbers >= ord("A") - 33) & (numbers <= ord("Z") - 33)
+    small = (numbers >= ord("a") - 33) & (numbers <= ord("z") - 33)
+    return numbers + 32 * capital - 32 * small

@@ -21,7 +21,7 @@ from mmkit_ocr.rendering.fonts import load_fonts
 from mmkit_ocr.rendering.masks import HEIGHT, WIDTH, WordMasks
 from mmkit_ocr.rendering.words import Words
 from mmkit_ocr.training.spelling import near_word
-from mmkit_ocr.training.tower import TextTower, pooled_states
+from mmkit_ocr.recogniser.tower import TextTower, pooled_states
 
 __all__ = ["MaskPool"]
 

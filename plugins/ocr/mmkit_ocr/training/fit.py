@@ -23,7 +23,7 @@ from mmkit_ocr.training.crops import CropSet, Mixture, split
 from mmkit_ocr.training.feed import MaskPool
 from mmkit_ocr.training.pictures_stage import Recipe, train_pictures
 from mmkit_ocr.training.schedule import Average, Budget
-from mmkit_ocr.training.tower import TextTower
+from mmkit_ocr.recogniser.tower import TextTower
 from mmkit_ocr.training.validate import validate
 from mmkit_ocr.training.words_stage import pretrain_decoder
 

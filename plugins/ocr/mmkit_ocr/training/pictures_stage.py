@@ -17,11 +17,12 @@ from mmkit_ocr.recogniser.decoder import permutation_masks
 from mmkit_ocr.recogniser.network import Network
 from mmkit_ocr.rendering.augment import augment
 from mmkit_ocr.rendering.compose import compose
+from mmkit_ocr.training.checkpoint import Checkpoint
 from mmkit_ocr.training.crops import Mixture
 from mmkit_ocr.training.feed import MaskPool
 from mmkit_ocr.training.losses import draft_loss, permuted_loss
 from mmkit_ocr.training.schedule import Average, Budget, one_cycle
-from mmkit_ocr.training.tower import TextTower, pooled_states
+from mmkit_ocr.recogniser.tower import TextTower, pooled_states
 
 __all__ = ["Recipe", "train_pictures"]
 
@@ -68,17 +69,23 @@ def train_pictures(
     seed: int = 0,
     log: Callable[[str], None] = print,
     check: Callable[[Network], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Average:
     """Train ``network`` in place and return the running average of its weights.
 
     Args:
         backgrounds: (M, 3, h, w) uint8 photos on the device.
-        check: called about every tenth of the budget, with the averaged weights in place.
+        check: called a few times on the way, with the averaged weights in place.
+        checkpoint: where the run is kept, and taken up again; for a budget in steps.
     """
     device = next(network.parameters()).device
     network.to(memory_format=torch.channels_last)
     optimiser = _optimiser(network, recipe, device)
     average = Average(network, decay=recipe.decay)
+    if checkpoint is not None:
+        budget.step = checkpoint.load(network, average, optimiser)
+    # A run that goes on draws afresh, not what it has drawn already.
+    seed += 1_000_003 * budget.step
     drawing = torch.Generator().manual_seed(seed)
     drawing_here = torch.Generator(device).manual_seed(seed)
     real_states = pooled_states(tower, [text.lower() for text in real.texts]).to(torch.bfloat16) if real else None
@@ -86,8 +93,8 @@ def train_pictures(
     spell = torch.compile(network.decoder, dynamic=False) if recipe.compiled else network.decoder
     network.train()
     shown = time.monotonic()
-    checked, shown_step = 0.0, 0
-    losses = torch.zeros(3, device=device)
+    checked, shown_step = budget.progress(), budget.step
+    losses: Tensor | None = None
     while (done := budget.progress()) < 1:
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * one_cycle(done)
@@ -105,7 +112,7 @@ def train_pictures(
         optimiser.step()
         average.update()
         budget.advance()
-        losses.lerp_(parts.detach(), 0.05 if budget.step > 1 else 1.0)
+        losses = parts.detach() if losses is None else losses.lerp(parts.detach(), 0.05)
         if time.monotonic() - shown > 15:
             speed = (budget.step - shown_step) / (time.monotonic() - shown)
             shown, shown_step = time.monotonic(), budget.step
@@ -114,6 +121,8 @@ def train_pictures(
                 f"stage 2: step {budget.step}, {100 * done:.0f} %, reading, draft, alignment {values}; "
                 f"{speed:.2f} steps/s, {pool.size} masks"
             )
+        if checkpoint is not None and checkpoint.due():
+            checkpoint.save(budget.step, network, average, optimiser)
         if check is not None and done - checked >= 0.15:
             checked = done
             average.swap()

@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 __all__ = ["Average", "Budget", "one_cycle"]
 
@@ -49,25 +49,37 @@ def one_cycle(progress: float, *, warm: float = 0.08) -> float:
 
 
 class Average:
-    """An exponential moving average of a module's weights, quick at first."""
+    """An exponential moving average of a module's weights, quick at first.
+
+    Attributes:
+        mean: the averaged weights, in the order of ``module.parameters()``.
+        steps: how often they were updated.
+    """
 
     def __init__(self, module: nn.Module, *, decay: float = 0.9985) -> None:
         self._decay = decay
-        self._steps = 0
+        self.steps = 0
         self._own = list(module.parameters())
-        self._mean = [value.detach().clone() for value in self._own]
+        self.mean = [value.detach().clone() for value in self._own]
 
     def update(self) -> None:
         """Take the module's weights of this step in."""
-        self._steps += 1
-        decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
+        self.steps += 1
+        decay = min(self._decay, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            torch._foreach_lerp_(self._mean, [value.detach() for value in self._own], 1 - decay)
+            torch._foreach_lerp_(self.mean, [value.detach() for value in self._own], 1 - decay)
+
+    def restore(self, mean: list[Tensor], steps: int) -> None:
+        """Go on from what an earlier run averaged."""
+        with torch.no_grad():
+            for own, kept in zip(self.mean, mean, strict=True):
+                own.copy_(kept)
+        self.steps = steps
 
     def swap(self) -> None:
         """Exchange the module's weights and the average; a second call undoes it."""
         with torch.no_grad():
-            for own, mean in zip(self._own, self._mean, strict=True):
+            for own, mean in zip(self._own, self.mean, strict=True):
                 kept = own.detach().clone()
                 own.copy_(mean)
                 mean.copy_(kept)
