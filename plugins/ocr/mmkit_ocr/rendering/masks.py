@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, Protocol
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from .fonts import Font
 
@@ -19,6 +19,7 @@ WIDTH: Final = 256
 _MIN_HEIGHT: Final = 40
 _SIZES: Final = (64, 40)
 _LONG_WORD: Final = 7
+_RETRIES: Final = 200
 
 
 class WordSource(Protocol):
@@ -50,20 +51,27 @@ class WordMasks:
         """`count` masks (N, 64, 256) uint8, 255 where ink is full, and their texts.
 
         The ink touches the top and bottom, or the left and right, of its own box, which is centred; `compose` finds
-        the box again. A text is what is drawn: upper case for a font that has only capitals.
+        the box again. A text is what is drawn: upper case for a font that has only capitals. Raises ValueError when
+        the fonts lack the characters of nearly all words.
         """
         masks = np.zeros((count, HEIGHT, WIDTH), np.uint8)
         texts: list[str] = []
-        pending: list[str] = []
-        while len(texts) < count:
-            if not pending:
-                pending = self._words.sample(count - len(texts), self._rng)[::-1]
-            drawn = self._draw_word(pending.pop())
-            if drawn is not None:
-                mask, text = drawn
-                _place(mask, masks[len(texts)])
-                texts.append(text)
-        return masks, texts
+        for words in self._batches(count):
+            for word in words:
+                drawn = self._draw_word(word)
+                if drawn is not None and len(texts) < count:
+                    mask, text = drawn
+                    _place(mask, masks[len(texts)])
+                    texts.append(text)
+            if len(texts) == count:
+                return masks, texts
+        raise ValueError(f"Expected fonts that have the characters of the words, but {count} words gave {len(texts)}")
+
+    def _batches(self, count: int) -> Iterator[list[str]]:
+        """Words to draw, and some more to stand in for those that no font can draw; an end, when hardly any can be."""
+        yield self._words.sample(count, self._rng)
+        for _ in range(_RETRIES):
+            yield self._words.sample(max(16, count // 8), self._rng)
 
     def _draw_word(self, word: str) -> tuple[Image.Image, str] | None:
         rng = self._rng
@@ -76,15 +84,13 @@ class WordMasks:
             return None
         size = _SIZES[len(text) > _LONG_WORD]
         face = _open(str(font.path), size)
-        style = rng.random(3)
+        style = rng.random(2)
         if style[0] < 0.04:
             image = _hollow(face, text, width=max(1, size // 24))
         elif style[0] < 0.45:
             image = self._spaced(face, text, size)
         else:
             image = _line(face, text, stroke=int(style[1] < 0.12) * int(rng.integers(1, 3)))
-        if style[2] < 0.04:
-            image = image.filter(ImageFilter.MinFilter(3))
         box = image.getbbox()
         # Some fonts hold glyphs of no ink, or of a size that no picture can hold.
         if box is None or box[3] - box[1] < 3 or box[2] - box[0] < 2:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-
 from mmkit_ocr.rendering import effects
 from mmkit_ocr.rendering.augment import augment
 from mmkit_ocr.rendering.compose import compose
