@@ -29,6 +29,9 @@ _TILE: Final = 1536
 _OVERLAP: Final = 192
 _STRIDE: Final = 32
 _MARGIN: Final = 16
+#: Grey levels between paper and ink, and what is left of the paper around it.
+_CONTRAST: Final = 32
+_AROUND: Final = 64
 
 _THRESHOLD: Final = 0.3
 _BOX_THRESHOLD: Final = 0.5
@@ -100,8 +103,9 @@ class Detector:
                     continue
                 way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
                 tile = cv2.resize(region, (right - left, bottom - top), interpolation=way)
-                place = whole[top:bottom, left:right]
-                np.maximum(place, self._tile(tile), out=place)
+                rows, columns = _inked(tile)
+                place = whole[top:bottom, left:right][rows, columns]
+                np.maximum(place, self._tile(tile[rows, columns]), out=place)
         return whole
 
     def _tile(self, tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -114,6 +118,16 @@ class Detector:
         values = padded[:, :, ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
         found = self._session.run(None, {self._input: values})[0][0, 0]
         return np.rint(found[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width] * 255).astype(np.uint8)
+
+
+def _inked(tile: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """The rows and columns about everything that is not paper: a line lost on a large blank sheet is overlooked."""
+    grey = tile.mean(axis=2)
+    ink = np.abs(grey - np.median(grey)) > _CONTRAST
+    parts = []
+    for filled in (np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))):
+        parts.append(slice(max(0, int(filled[0]) - _AROUND), int(filled[-1]) + _AROUND) if len(filled) else slice(None))
+    return parts[0], parts[1]
 
 
 def _first_scale(height: int, width: int) -> float:

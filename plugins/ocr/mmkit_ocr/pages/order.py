@@ -1,15 +1,15 @@
-"""Reading order: bands of a page from top to bottom, columns where a band is set in columns, rows elsewhere.
+"""Reading order: parts of a page from top to bottom, columns where a part is set in columns, rows elsewhere.
 
-A page is cut into bands that no line crosses. Neighbouring bands that leave the same upright strip free belong
-together, so a heading across a page parts the columns above it from those below. A strip parts columns of running
-text; in tables and forms, whose cells are short, rows are read across.
+The longest run of lines that leave an upright strip free, with running text on both sides of it, is a part in columns;
+a heading across the page ends it. What lies above and below is looked at in the same way, and so is each column. In
+tables and forms, whose cells are short, rows are read across.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -30,23 +30,6 @@ _RUNNING: Final = 7.0
 #: Running text has as many lines, and most of them fill this much of the column.
 _LEAST_LINES: Final = 3
 _FILLED: Final = 0.5
-
-
-@dataclass(slots=True)
-class _Band:
-    """Lines that belong together, and the upright strips that they leave free."""
-
-    lines: list[int]
-    free: list[Interval]
-    left: float
-    right: float
-
-    def gutters(self, narrowest: float) -> list[Interval]:
-        return [
-            (start, end)
-            for start, end in self.free
-            if start >= self.left and end <= self.right and end - start >= narrowest
-        ]
 
 
 def in_reading_order(lines: Sequence[Line]) -> list[Line]:
@@ -126,40 +109,50 @@ def _blocks(boxes: Boxes, indices: list[int]) -> list[list[int]]:
     """Groups of lines, in the order in which they are read."""
     height = float(np.median(boxes[indices, 3] - boxes[indices, 1]))
     blocks: list[list[int]] = []
-    open_block = False
-    for band in _bands(boxes, indices, _GUTTER * height):
-        columns = _columns(boxes, band, height)
-        if len(columns) > 1:
+    for columns in _parts(boxes, _slices(boxes, indices), height):
+        if len(columns) == 1:
+            blocks += columns
+        else:
             for column in columns:
                 blocks += _blocks(boxes, column)
-        elif open_block:
-            # Bands of rows without columns between them are one block, whatever gaps their rows have.
-            blocks[-1] += band.lines
-        else:
-            blocks.append(list(band.lines))
-        open_block = len(columns) == 1
     return blocks
 
 
-def _bands(boxes: Boxes, indices: Sequence[int], narrowest: float) -> list[_Band]:
-    """Bands of lines, joined to the one above as long as that costs no strip that either of them has."""
-    bands: list[_Band] = []
-    for lines in _slices(boxes, indices):
-        below = _band(boxes, lines)
-        if bands:
-            above = bands[-1]
-            both = _Band(
-                above.lines + below.lines,
-                _common(above.free, below.free),
-                min(above.left, below.left),
-                max(above.right, below.right),
-            )
-            had = above.gutters(narrowest) or below.gutters(narrowest)
-            if both.gutters(narrowest) or not had:
-                bands[-1] = both
-                continue
-        bands.append(below)
-    return bands
+def _parts(boxes: Boxes, slices: list[list[int]], height: float) -> list[list[list[int]]]:
+    """A page's slices as parts from top to bottom, each as its columns; one where a part has none."""
+    if not slices:
+        return []
+    for start, end, gutters in sorted(_runs(boxes, slices, _GUTTER * height), key=lambda run: run[0] - run[1]):
+        inside = [index for each in slices[start:end] for index in each]
+        columns = _columns(boxes, inside, gutters, height)
+        if len(columns) > 1:
+            above, below = _parts(boxes, slices[:start], height), _parts(boxes, slices[end:], height)
+            return [*above, columns, *below]
+    return [[[index for each in slices for index in each]]]
+
+
+def _runs(boxes: Boxes, slices: list[list[int]], narrowest: float) -> Iterator[tuple[int, int, list[Interval]]]:
+    """From each slice on, the longest run of slices that leave a strip free: (start, end, strips)."""
+    strips = [_free(boxes, lines, narrowest) for lines in slices]
+    lefts = [float(boxes[lines, 0].min()) for lines in slices]
+    rights = [float(boxes[lines, 2].max()) for lines in slices]
+    reached = 0
+    for start in range(len(slices)):
+        free: list[Interval] = [(-math.inf, math.inf)]
+        left, right = math.inf, -math.inf
+        best: tuple[int, int, list[Interval]] | None = None
+        for end in range(start, len(slices)):
+            free = [strip for strip in _common(free, strips[end]) if strip[1] - strip[0] >= narrowest]
+            left, right = min(left, lefts[end]), max(right, rights[end])
+            if len(free) <= 2 and all(math.isinf(strip[0]) or math.isinf(strip[1]) for strip in free) and best:
+                break
+            gutters = [strip for strip in free if strip[0] >= left and strip[1] <= right]
+            if gutters:
+                best = start, end + 1, gutters
+        # A run within the one before it would part the same columns with fewer lines.
+        if best is not None and best[1] > reached:
+            reached = best[1]
+            yield best
 
 
 def _slices(boxes: Boxes, indices: Sequence[int]) -> list[list[int]]:
@@ -176,15 +169,15 @@ def _slices(boxes: Boxes, indices: Sequence[int]) -> list[list[int]]:
     return slices
 
 
-def _band(boxes: Boxes, lines: list[int]) -> _Band:
+def _free(boxes: Boxes, lines: Sequence[int], narrowest: float) -> list[Interval]:
+    """The upright strips that lines leave free, those beyond the page included."""
     free: list[Interval] = []
     reached = -math.inf
     for index in sorted(lines, key=lambda index: boxes[index, 0]):
-        if boxes[index, 0] > reached:
+        if boxes[index, 0] - reached >= narrowest:
             free.append((reached, float(boxes[index, 0])))
         reached = max(reached, float(boxes[index, 2]))
-    free.append((reached, math.inf))
-    return _Band(lines, free, float(boxes[lines, 0].min()), float(boxes[lines, 2].max()))
+    return [*free, (reached, math.inf)]
 
 
 def _common(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]:
@@ -192,13 +185,12 @@ def _common(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval
     return sorted((start, end) for start, end in pairs if start < end)
 
 
-def _columns(boxes: Boxes, band: _Band, height: float) -> list[list[int]]:
-    """The columns of running text in a band; strips beside anything else are taken for gaps in rows."""
-    gutters = band.gutters(_GUTTER * height)
+def _columns(boxes: Boxes, lines: list[int], gutters: list[Interval], height: float) -> list[list[int]]:
+    """The columns of running text that strips part; strips beside anything else are taken for gaps in rows."""
     while gutters:
         edges = [-math.inf, *((start + end) / 2 for start, end in gutters), math.inf]
         columns = [
-            [index for index in band.lines if left <= boxes[index, 0] < right]
+            [index for index in lines if left <= boxes[index, 0] < right]
             for left, right in zip(edges, edges[1:], strict=False)
         ]
         short = next((n for n, column in enumerate(columns) if not _is_running(boxes, column, height)), None)
@@ -206,7 +198,7 @@ def _columns(boxes: Boxes, band: _Band, height: float) -> list[list[int]]:
             return columns
         beside = gutters[max(0, short - 1) : short + 1]
         gutters.remove(min(beside, key=lambda gutter: gutter[1] - gutter[0]))
-    return [band.lines]
+    return [lines]
 
 
 def _is_running(boxes: Boxes, column: Sequence[int], height: float) -> bool:

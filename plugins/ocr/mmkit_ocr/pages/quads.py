@@ -51,8 +51,9 @@ def cut(pixels: NDArray[np.uint8], quad: FloatArray) -> NDArray[np.uint8]:
     region = pixels[top : int(y1) + 3, left : int(x1) + 3]
     if 0 in region.shape:
         return np.full((height, width, 3), 255, np.uint8)
-    source = (quad - (left, top)).astype(np.float32)
-    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    # Quads run along the edges of pixels, and OpenCV counts from the centre of the first one.
+    source = (quad - (left + 0.5, top + 0.5)).astype(np.float32)
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) - np.float32(0.5)
     matrix = cv2.getPerspectiveTransform(source, target)
     return cv2.warpPerspective(
         np.ascontiguousarray(region), matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE

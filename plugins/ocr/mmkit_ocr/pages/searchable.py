@@ -19,8 +19,9 @@ from mmkit_ocr.pages.quads import quad_size
 
 __all__ = ["SearchablePdf"]
 
-# The font is never seen: any letter may be written with it, whether it has a glyph for it or not.
-_FONT: Final = "Vera"
+# Every letter of it is the same empty glyph; bench/blank_font.py made it.
+_FONT: Final = "Blank"
+_FONT_FILE: Final = Path(__file__).with_name("blank.ttf")
 _INVISIBLE: Final = 3
 _POINTS: Final = 72
 #: The longer side, in points, of a page whose resolution is not known: that of A4.
@@ -40,7 +41,7 @@ class SearchablePdf:
 
     def __init__(self, path: Path) -> None:
         if _FONT not in pdfmetrics.getRegisteredFontNames():
-            pdfmetrics.registerFont(TTFont(_FONT, "Vera.ttf"))
+            pdfmetrics.registerFont(TTFont(_FONT, str(_FONT_FILE)))
         # Pictures as they are: in ASCII they would be a quarter larger.
         rl_config.useA85 = 0
         self._canvas = Canvas(str(path), pageCompression=1, invariant=1)

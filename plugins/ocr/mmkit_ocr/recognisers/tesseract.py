@@ -26,6 +26,8 @@ _LINE_MODE: Final = "7"
 #: Tesseract reads letters of 20 to 40 pixels best.
 _HEIGHT: Final = 48
 _BORDER: Final = 10
+#: Grey levels between paper and ink.
+_CONTRAST: Final = 24
 _HTML: Final = "{http://www.w3.org/1999/xhtml}"
 _NUMBERS: Final = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -74,7 +76,12 @@ class Tesseract:
         pages = [page for page in ElementTree.fromstring(shown).iter(f"{_HTML}div") if page.get("class") == "ocr_page"]
         if len(pages) != len(crops):
             raise MmkitError(f"tesseract read {len(pages)} of {len(crops)} lines", mend="use another --recognizer")
-        return [_reading(page, width) for page, width in zip(pages, widths, strict=True)]
+        # In a blank crop Tesseract sees letters.
+        blank = [int(crop.max()) - int(crop.min()) < _CONTRAST for crop in crops]
+        return [
+            Reading("", 0.0, ()) if empty else _reading(page, width)
+            for page, width, empty in zip(pages, widths, blank, strict=True)
+        ]
 
     def _run(self, listing: Path) -> str:
         options = ["--psm", _LINE_MODE, "-l", self._language, "-c", "hocr_char_boxes=1", "-c", "tessedit_create_hocr=1"]
