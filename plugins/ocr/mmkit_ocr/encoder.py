@@ -62,7 +62,7 @@ class OcrWordEncoder:
             licence="Apache-2.0",
             revision="1",
             fingerprint=fingerprint(
-                *files, WEIGHTS / "tokenizer.json", PROMPT, "48x160", cache_dir=self._settings.cache_dir
+                *files, WEIGHTS / "tokenizer.json", PROMPT, "48x192", cache_dir=self._settings.cache_dir
             ),
         )
         self._lock = threading.Lock()
@@ -97,7 +97,7 @@ class OcrWordEncoder:
             return self._tower
 
     def prepare(self, item: Item) -> Prepared:
-        """A picture to (48, 160, 3) uint8, a text to its folded spelling of at most 25 characters."""
+        """A picture to (48, 192, 3) uint8, a text to its folded spelling of at most 25 characters."""
         if item.modality == "image":
             import numpy as np
 

@@ -78,7 +78,7 @@ class Lexicon:
         self.vectors = np.concatenate(parts)
 
     def match(self, crops: Sequence[np.ndarray], *, k: int = 5, rescore: bool = True) -> Iterator[LexiconMatch]:
-        """One ``LexiconMatch`` a crop of (48, 160, 3) uint8, in order; without ``rescore`` by vectors alone."""
+        """One ``LexiconMatch`` a crop of (48, 192, 3) uint8, in order; without ``rescore`` by vectors alone."""
         network = self._encoder.network
         for first in range(0, len(crops), _BATCH):
             with torch.inference_mode():

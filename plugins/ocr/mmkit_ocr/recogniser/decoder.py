@@ -102,7 +102,7 @@ class Decoder(nn.Module):
         """
         (n, slots), p = numbers.shape, masks.shape[0]
         inputs = torch.cat([torch.full_like(numbers[:, :1], BOS), numbers[:, :-1]], 1)
-        ended = (inputs == EOS).cumsum(1) > 0
+        ended = (inputs == EOS).int().cumsum(1) > 0
         visible = ~(ended | (inputs == PAD))
         # One layer means that the content stream is the same under every permutation: only its mask differs, so
         # all permutations pass at once as further queries.

@@ -1,6 +1,6 @@
 """The recogniser's network: PP-OCRv6's convolutions, transformer layers, Feature Merge Unit and decoder.
 
-Legend: N crops, T = 20 columns, V = 80 visual tokens, L = 26 slots, D = 384 dims.
+Legend: N crops, T = 24 columns, V = 96 visual tokens, L = 26 slots, D = 384 dims.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mmkit_ocr.recogniser.ppocr import BACKBONE_DIM, NECK_DIM, Backbone, Neck
 __all__ = ["HEIGHT", "WIDTH", "Network", "Seen", "Shape"]
 
 HEIGHT: Final = 48
-WIDTH: Final = 160
+WIDTH: Final = 192
 _ROWS: Final = 3
 
 

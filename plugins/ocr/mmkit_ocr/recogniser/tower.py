@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["PROMPT", "MiniTower", "TextTower", "pooled_states"]
+if TYPE_CHECKING:
+    from mmkit.encoders.openclip import OpenClipEncoder
+
+__all__ = ["PROMPT", "MiniTower", "OpenClipTower", "TextTower", "pooled_states"]
 
 #: DPTR's prompt.
 PROMPT: Final = "a photo of a '{}'"
@@ -71,3 +74,49 @@ def pooled_states(tower: TextTower, words: Sequence[str], *, batch: int = 2048) 
 
 def _prompts(words: Sequence[str]) -> list[str]:
     return [PROMPT.format(word) for word in words]
+
+
+class OpenClipTower:
+    """The text tower of an open_clip model: the projected vector first, then its final token states, as DPTR has it.
+
+    Args:
+        encoder: as ``mmkit.encoder("openclip:…")`` gives it; a tower of CLIP's own design.
+
+    Raises:
+        UsageError: the tower has no final norm to read token states behind, or projects to another width.
+    """
+
+    def __init__(self, encoder: OpenClipEncoder) -> None:
+        from mmkit.errors import UsageError
+
+        model = encoder._model
+        text = getattr(model, "text", model)
+        if not hasattr(text, "ln_final") or encoder.spec.dim != text.ln_final.normalized_shape[0]:
+            raise UsageError(
+                f"{encoder.spec.name} has no text tower of CLIP's design whose states are as wide as its vectors",
+                where="--text-tower",
+                mend="take a model such as openclip:ViT-B-16/openai, or leave it out",
+            )
+        self._encoder, self._norm = encoder, text.ln_final
+        self.width = encoder.spec.dim
+
+    def states(self, words: Sequence[str]) -> tuple[Tensor, Tensor]:
+        import numpy as np
+        from mmkit.types import Item
+
+        kept: list[Tensor] = []
+        handle = self._norm.register_forward_hook(lambda _module, _inputs, out: kept.append(out))
+        try:
+            ids = torch.from_numpy(
+                np.stack([self._encoder.prepare(Item.from_text(prompt)) for prompt in _prompts(words)])
+            ).to(self._encoder.device)
+            with torch.no_grad():
+                pooled = self._encoder.text_features(ids)
+        finally:
+            handle.remove()
+        # The end of a text is the largest number in CLIP's vocabulary; states behind it say nothing of the word.
+        ends = ids.argmax(1)
+        longest = int(ends.max()) + 1
+        both = torch.cat([pooled[:, None].float(), kept[0].float()[:, :longest]], 1)
+        mask = torch.arange(longest, device=ids.device)[None] <= ends[:, None]
+        return F.layer_norm(both, both.shape[-1:]), torch.cat([mask[:, :1], mask], 1)

@@ -16,10 +16,10 @@ from PIL import Image
 from torch import Tensor
 
 from mmkit_ocr.recogniser.charset import to_numbers
-from mmkit_ocr.recogniser.crops import fitted
+from mmkit_ocr.recogniser.crops import drawn_width, fitted
 from mmkit_ocr.training.spelling import usable
 
-__all__ = ["CropSet", "Mixture", "read_crops", "split"]
+__all__ = ["CropSet", "Mixture", "crop_set", "read_crops", "split"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +27,14 @@ class CropSet:
     """Crops of one source.
 
     Attributes:
-        pictures: (N, 48, W, 3) uint8 RGB.
+        pictures: (N, 48, W, 3) uint8 RGB, as ``fitted`` makes them.
+        widths: (N,) int64, the columns that the words themselves take.
         texts: N words that the recogniser can spell.
     """
 
     name: str
     pictures: np.ndarray
+    widths: np.ndarray
     texts: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -40,7 +42,7 @@ class CropSet:
 
     def take(self, rows: Sequence[int] | np.ndarray) -> CropSet:
         """The crops of these rows."""
-        return CropSet(self.name, self.pictures[rows], tuple(self.texts[int(row)] for row in rows))
+        return CropSet(self.name, self.pictures[rows], self.widths[rows], tuple(self.texts[int(row)] for row in rows))
 
 
 def read_crops(path: Path, *, width: int) -> list[CropSet]:
@@ -54,8 +56,8 @@ def read_crops(path: Path, *, width: int) -> list[CropSet]:
     sets = []
     for name in sorted(set(names.tolist())):
         rows = [row for row in np.flatnonzero(names == name) if usable(str(texts[row]))]
-        pictures = np.stack([_decoded(data[offsets[row] : offsets[row + 1]].tobytes(), width) for row in rows])
-        sets.append(CropSet(name, pictures, tuple(str(texts[row]) for row in rows)))
+        decoded = (_decoded(data[offsets[row] : offsets[row + 1]].tobytes()) for row in rows)
+        sets.append(crop_set(name, decoded, [str(texts[row]) for row in rows], width=width))
     return sets
 
 
@@ -80,6 +82,7 @@ class Mixture:
         self.texts = [text for crops in sets for text in crops.texts]
         self.numbers = torch.from_numpy(to_numbers(self.texts)).to(device)
         self.pictures = torch.cat([torch.from_numpy(crops.pictures) for crops in sets]).to(device)
+        self.widths = torch.cat([torch.from_numpy(crops.widths) for crops in sets]).to(device)
         shares = [(weights or {}).get(crops.name, len(crops) ** 0.5) for crops in sets]
         self._odds = torch.cat(
             [torch.full((len(crops),), share / len(crops)) for crops, share in zip(sets, shares, strict=True)]
@@ -90,6 +93,15 @@ class Mixture:
         return torch.multinomial(self._odds, count, replacement=True, generator=generator)
 
 
-def _decoded(data: bytes, width: int) -> np.ndarray:
+def crop_set(name: str, crops: Iterable[np.ndarray], texts: Sequence[str], *, width: int) -> CropSet:
+    """Crops of any size (H, W, 3) as a ``CropSet``."""
+    pictures, widths = [], []
+    for crop in crops:
+        pictures.append(fitted(crop, width=width))
+        widths.append(drawn_width(crop.shape[1], crop.shape[0], most=width))
+    return CropSet(name, np.stack(pictures), np.array(widths, np.int64), tuple(texts))
+
+
+def _decoded(data: bytes) -> np.ndarray:
     with Image.open(io.BytesIO(data)) as picture:
-        return fitted(np.asarray(picture.convert("RGB")), width=width)
+        return np.asarray(picture.convert("RGB"))

@@ -27,7 +27,7 @@ __all__ = ["MaskPool"]
 
 
 class MaskPool:
-    """Masks of rendered words with their texts, growing while training runs; afterwards the oldest are replaced.
+    """Masks of rendered words with their texts, growing while training runs, up to its capacity.
 
     Attributes:
         masks: (capacity, 64, 256) uint8 on the device.
@@ -98,6 +98,10 @@ class MaskPool:
 
     def _ingest(self) -> None:
         while not self._stop.is_set() and self._processes:
+            if self._written >= self._capacity:
+                # Enough: drawing on would take the processor from the training itself.
+                self._stop.set()
+                return
             try:
                 masks, texts = self._queue.get(timeout=0.5)
             except queue.Empty:

@@ -5,7 +5,6 @@ Legend: N crops.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,12 +16,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmkit_ocr.recogniser.network import Network
+from mmkit_ocr.recogniser.network import HEIGHT, Network
 from mmkit_ocr.rendering.compose import compose
+from mmkit_ocr.training.checkpoint import Checkpoint
 from mmkit_ocr.training.crops import CropSet, Mixture, split
 from mmkit_ocr.training.feed import MaskPool
 from mmkit_ocr.training.pictures_stage import Recipe, train_pictures
-from mmkit_ocr.training.schedule import Average, Budget
+from mmkit_ocr.training.placing import ink_widths, jittered, placed
+from mmkit_ocr.training.schedule import Budget
 from mmkit_ocr.recogniser.tower import TextTower
 from mmkit_ocr.training.validate import validate
 from mmkit_ocr.training.words_stage import pretrain_decoder
@@ -57,16 +58,18 @@ class Plan:
 
     Attributes:
         first, second: budgets of the stages as keywords of ``Budget``; no ``first`` skips stage 1.
+        first_words: words of stage 1 at most, drawn from all lists.
         held_out: share of each source's crops that is kept for validation.
         rendered: rendered crops in validation.
         capacity: masks kept; processes: that draw them.
     """
 
-    first: dict[str, float] | None
-    second: dict[str, float]
+    first: dict[str, Any] | None
+    second: dict[str, Any]
     recipe: Recipe = Recipe()
     first_batch: int = 1024
     first_rate: float = 1e-3
+    first_words: int = 100_000
     held_out: float = 0.1
     rendered: int = 512
     capacity: int = 20_000
@@ -76,9 +79,26 @@ class Plan:
 
 
 def fit(
-    network: Network, material: Material, tower: TextTower, plan: Plan, *, log: Callable[[str], None] = print
-) -> tuple[Average, dict[str, Any]]:
-    """Train a network in place; the average of its weights and the run's metrics."""
+    network: Network,
+    material: Material,
+    tower: TextTower,
+    plan: Plan,
+    *,
+    first_tower: TextTower | None = None,
+    checkpoint: Checkpoint | None = None,
+    keep: Callable[[Network], None] | None = None,
+    first_done: Callable[[Network], None] | None = None,
+    log: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Train a network in place and leave it with its averaged weights; the run's metrics.
+
+    Args:
+        tower: of the words' vectors: the core's default, which is there wherever the recogniser is.
+        first_tower: of stage 1; the same if None.
+        checkpoint: where stage 2 is kept; a run that finds it there goes on, past stage 1.
+        keep: called every minute of stage 2 with the averaged weights in place.
+        first_done: called after stage 1.
+    """
     device = next(network.parameters()).device
     backgrounds = torch.from_numpy(material.backgrounds).to(device)
     pool = MaskPool(
@@ -91,7 +111,7 @@ def fit(
         seed=plan.seed,
     )
     try:
-        return _fit(network, material, tower, plan, pool, backgrounds, log)
+        return _fit(network, material, tower, first_tower or tower, plan, pool, backgrounds, checkpoint, keep, first_done, log)
     finally:
         pool.close()
 
@@ -100,21 +120,28 @@ def _fit(
     network: Network,
     material: Material,
     tower: TextTower,
+    first_tower: TextTower,
     plan: Plan,
     pool: MaskPool,
     backgrounds: Tensor,
+    checkpoint: Checkpoint | None,
+    keep: Callable[[Network], None] | None,
+    first_done: Callable[[Network], None] | None,
     log: Callable[[str], None],
-) -> tuple[Average, dict[str, Any]]:
+) -> dict[str, Any]:
     device = backgrounds.device
     metrics: dict[str, Any] = {"checks": []}
-    if plan.first:
-        words = [word for words in material.lists for word in words]
-        budget = Budget(**plan.first)  # type: ignore[arg-type]
+    if plan.first and not (checkpoint is not None and checkpoint.path.is_file()):
+        words = list(dict.fromkeys(word.lower() for words in material.lists for word in words))
+        if len(words) > plan.first_words:
+            chosen = np.random.default_rng(plan.seed).choice(len(words), plan.first_words, replace=False)
+            words = [words[row] for row in np.sort(chosen)]
+        budget = Budget(**plan.first)
         noise = natural_noise(network, backgrounds)
         metrics["stage_1"] = pretrain_decoder(
             network.decoder,
             words,
-            tower,
+            first_tower,
             noise,
             budget,
             batch=plan.first_batch,
@@ -123,6 +150,8 @@ def _fit(
             log=log,
         )
         log(f"stage 1 done: {metrics['stage_1']}")
+        if first_done is not None:
+            first_done(network)
     if plan.processes:
         pool.wait(plan.wanted, seconds=60)
     if not pool.size:
@@ -132,7 +161,7 @@ def _fit(
         parts = [split(crops, share=plan.held_out) for crops in shown]
         shown, held = [part[0] for part in parts], [part[1] for part in parts if len(part[1])]
     real = Mixture(shown, weights=material.weights, device=device) if shown else None
-    rendered = _rendered(material, plan, tower, backgrounds)
+    rendered = _rendered(material, plan, backgrounds, network.shape.width)
 
     def check(current: Network) -> None:
         scores = {
@@ -145,14 +174,25 @@ def _fit(
 
     started = time.monotonic()
     check(network)
-    budget = Budget(**plan.second)  # type: ignore[arg-type]
+    budget = Budget(**plan.second)
     average = train_pictures(
-        network, pool, backgrounds, real, tower, budget, plan.recipe, seed=plan.seed, log=log, check=check
+        network,
+        pool,
+        backgrounds,
+        real,
+        tower,
+        budget,
+        plan.recipe,
+        seed=plan.seed,
+        log=log,
+        check=check,
+        checkpoint=checkpoint,
+        keep=keep,
     )
     metrics["stage_2"] = {"steps": budget.step, "seconds": round(time.monotonic() - started, 1), "masks": pool.size}
     average.swap()
     check(network)
-    return average, metrics
+    return metrics
 
 
 def natural_noise(network: Network, backgrounds: Tensor, *, most: int = 256) -> Tensor:
@@ -164,9 +204,7 @@ def natural_noise(network: Network, backgrounds: Tensor, *, most: int = 256) -> 
         return F.layer_norm(features, features.shape[-1:])
 
 
-def _rendered(
-    material: Material, plan: Plan, tower: TextTower, backgrounds: Tensor
-) -> tuple[Tensor, list[str]]:
+def _rendered(material: Material, plan: Plan, backgrounds: Tensor, width: int) -> tuple[Tensor, list[str]]:
     from mmkit_ocr.rendering.fonts import load_fonts
     from mmkit_ocr.rendering.masks import WordMasks
     from mmkit_ocr.rendering.words import Words
@@ -175,11 +213,9 @@ def _rendered(
         plan.rendered
     )
     generator = torch.Generator(backgrounds.device).manual_seed(plan.seed + 990_001)
-    drawn = torch.from_numpy(masks).to(backgrounds.device)
-    parts = [compose(drawn[first : first + 256], backgrounds, generator) for first in range(0, len(drawn), 256)]
+    parts = []
+    for first in range(0, len(masks), 256):
+        drawn = torch.from_numpy(masks[first : first + 256]).to(backgrounds.device)
+        filled = compose(drawn, backgrounds, generator, size=(HEIGHT, width))
+        parts.append(placed(filled, jittered(ink_widths(drawn), generator, most=width)))
     return torch.cat(parts), texts
-
-
-def processors() -> int:
-    """How many processes may draw beside the one that trains."""
-    return max(0, len(os.sched_getaffinity(0)) - 2) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 2) - 1

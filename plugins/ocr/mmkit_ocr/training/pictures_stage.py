@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from mmkit_ocr.recogniser.alignment import contrastive_loss
 from mmkit_ocr.recogniser.decoder import permutation_masks
-from mmkit_ocr.recogniser.network import Network
+from mmkit_ocr.recogniser.network import HEIGHT, Network
 from mmkit_ocr.rendering.augment import augment
 from mmkit_ocr.rendering.compose import compose
 from mmkit_ocr.training.checkpoint import Checkpoint
 from mmkit_ocr.training.crops import Mixture
 from mmkit_ocr.training.feed import MaskPool
 from mmkit_ocr.training.losses import draft_loss, permuted_loss
+from mmkit_ocr.training.placing import ink_widths, jittered, placed, stretched
 from mmkit_ocr.training.schedule import Average, Budget, one_cycle
 from mmkit_ocr.recogniser.tower import TextTower, pooled_states
 
@@ -70,6 +71,7 @@ def train_pictures(
     log: Callable[[str], None] = print,
     check: Callable[[Network], None] | None = None,
     checkpoint: Checkpoint | None = None,
+    keep: Callable[[Network], None] | None = None,
 ) -> Average:
     """Train ``network`` in place and return the running average of its weights.
 
@@ -77,6 +79,7 @@ def train_pictures(
         backgrounds: (M, 3, h, w) uint8 photos on the device.
         check: called a few times on the way, with the averaged weights in place.
         checkpoint: where the run is kept, and taken up again; for a budget in steps.
+        keep: called every minute with the averaged weights in place, to store them.
     """
     device = next(network.parameters()).device
     network.to(memory_format=torch.channels_last)
@@ -92,13 +95,13 @@ def train_pictures(
     see = torch.compile(network, dynamic=False) if recipe.compiled else network
     spell = torch.compile(network.decoder, dynamic=False) if recipe.compiled else network.decoder
     network.train()
-    shown = time.monotonic()
+    shown = kept = time.monotonic()
     checked, shown_step = budget.progress(), budget.step
     losses: Tensor | None = None
     while (done := budget.progress()) < 1:
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * one_cycle(done)
-        pictures, numbers, states, near = _batch(pool, backgrounds, real, real_states, recipe, drawing_here)
+        pictures, numbers, states, near = _batch(pool, backgrounds, real, real_states, recipe, network.shape.width, drawing_here)
         masks = permutation_masks(recipe.permutations, drawing).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             seen = see(pictures.contiguous(memory_format=torch.channels_last))
@@ -123,7 +126,12 @@ def train_pictures(
             )
         if checkpoint is not None and checkpoint.due():
             checkpoint.save(budget.step, network, average, optimiser)
-        if check is not None and done - checked >= 0.15:
+        if keep is not None and time.monotonic() - kept > 60:
+            kept = time.monotonic()
+            average.swap()
+            keep(network)
+            average.swap()
+        if check is not None and done - checked >= 0.22:
             checked = done
             average.swap()
             check(network)
@@ -144,18 +152,21 @@ def _batch(
     real: Mixture | None,
     real_states: Tensor | None,
     recipe: Recipe,
+    width: int,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
     taken = round(recipe.batch * recipe.real) if real is not None else 0
     rows = pool.rows(recipe.batch - taken, generator)
-    width = None if real is None else real.pictures.shape[2]
-    rendered = compose(pool.masks[rows], backgrounds, generator, size=(48, width or 160))
+    masks = pool.masks[rows]
+    rendered = compose(masks, backgrounds, generator, size=(HEIGHT, width))
+    rendered = placed(rendered, jittered(ink_widths(masks), generator, most=width))
     near = pool.near_numbers[rows[: recipe.negatives]], pool.near_states[rows[: recipe.negatives]]
     if real is None or real_states is None:
         return rendered, pool.numbers[rows], pool.states[rows], near
     chosen = real.rows(taken, generator)
-    plain = real.pictures[chosen].permute(0, 3, 1, 2).float() / 255
-    moved = augment(plain, generator, strength=recipe.strength)
+    plain, widths = real.pictures[chosen].permute(0, 3, 1, 2).float() / 255, real.widths[chosen]
+    moved = augment(stretched(plain, widths), generator, strength=recipe.strength)
+    moved = placed(moved, jittered(widths, generator, most=width))
     left = torch.rand(taken, 1, 1, 1, device=plain.device, generator=generator) < recipe.plain
     return (
         torch.cat([rendered, torch.where(left, plain, moved)]),

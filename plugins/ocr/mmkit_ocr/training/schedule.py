@@ -17,13 +17,20 @@ _FLOOR: Final = 0.002
 class Budget:
     """A stage's length, in steps or in seconds from its first step.
 
+    Args:
+        until: instead of both, the second (of ``time.time``) at which it ends.
+
     Raises:
-        ValueError: neither or both are given.
+        ValueError: none or several are given.
     """
 
-    def __init__(self, *, steps: int | None = None, seconds: float | None = None) -> None:
-        if (steps is None) == (seconds is None):
-            raise ValueError("Expected either steps or seconds")
+    def __init__(
+        self, *, steps: int | None = None, seconds: float | None = None, until: float | None = None
+    ) -> None:
+        if sum(given is not None for given in (steps, seconds, until)) != 1:
+            raise ValueError("Expected either steps, or seconds, or until")
+        if until is not None:
+            seconds = max(0.0, until - time.time())
         self.steps, self.seconds = steps, seconds
         self.step = 0
         self._started: float | None = None
