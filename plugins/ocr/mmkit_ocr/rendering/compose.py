@@ -39,8 +39,8 @@ def compose(masks: Tensor, backgrounds: Tensor, generator: torch.Generator, *, s
     cover = torch.maximum(word, neighbours) * solid
     picture = picture * (1 - cover) + fill * cover
     # Screens and good cameras leave no trace; effects that pile up on every picture would leave few to be read.
-    clean = uniform(generator, len(masks), 0, 1).view(-1, 1, 1, 1) < 0.2
-    return torch.where(clean, picture, degrade(picture, generator, strength=0.8))
+    clean = uniform(generator, len(masks), 0, 1).view(-1, 1, 1, 1) < 0.25
+    return torch.where(clean, picture, degrade(picture, generator, strength=0.65))
 
 
 def _ink_box(masks: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,7 +130,7 @@ def _ground(backgrounds: Tensor, size: tuple[int, int], count: int, generator: t
     flat = colour + shade * uniform(generator, count, 0, 0.5).view(-1, 1, 1, 1) * _some(generator, count, 0.5)
     flat = flat + _stripes(size, count, generator)
     photo_share = uniform(generator, count, 0, 1).view(-1, 1, 1, 1) ** 2
-    photo_share = torch.where(_some(generator, count, 0.3) > 0, torch.ones_like(photo_share), photo_share * 0.5)
+    photo_share = torch.where(_some(generator, count, 0.2) > 0, torch.ones_like(photo_share), photo_share * 0.5)
     return (photo * photo_share + flat * (1 - photo_share)).clamp(0, 1)
 
 
@@ -176,7 +176,7 @@ def _colours(
     weight = word + 1e-3
     around = (light * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True)
     spread = (((light - around) ** 2 * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True)).sqrt()
-    wanted = uniform(generator, count, 0, 1).view(-1, 1, 1, 1) * 0.7 + 0.2 + spread
+    wanted = uniform(generator, count, 0, 1).view(-1, 1, 1, 1) * 0.65 + 0.22 + 1.5 * spread
     # Mostly to the side that has the room; either side where both have.
     up = uniform(generator, count, 0, 1).view(-1, 1, 1, 1)
     up = torch.where(up < (1 - around - wanted).clamp(-0.5, 0.5) + 0.5, 1.0, -1.0)

@@ -75,16 +75,17 @@ def random_warp(aspect: Tensor, generator: torch.Generator, *, strength: float =
         wide = uniform(generator, count, 0, 1) < chance
         return normal * torch.where(wide, strong, mild) * strength
 
-    bend = tailed(0.05, 0.7, 0.22)
+    bend = tailed(0.05, 0.6, 0.2)
     bend = torch.where(uniform(generator, count, 0, 1) < 0.5, bend, bend * 0)
     # Beyond this the inner edge of the arc would fold over; short words cannot bend much.
     bend = bend.clamp(-1.0, 1.0) * (aspect * 0.5).clamp(max=1.6)
     bend = torch.where(bend.abs() < 5e-3, torch.full_like(bend, 5e-3), bend)
 
-    angle = tailed(0.035, 0.2, 0.25)
-    shear = tailed(0.06, 0.3, 0.25)
-    tilt_x = tailed(0.05, 0.24, 0.3).clamp(-0.45, 0.45) / (aspect / 2)
-    tilt_y = tailed(0.05, 0.3, 0.15).clamp(-0.6, 0.6)
+    angle = tailed(0.03, 0.17, 0.22)
+    shear = tailed(0.06, 0.28, 0.22)
+    tilt_x = tailed(0.05, 0.22, 0.3).clamp(-0.42, 0.42) / (aspect / 2)
+    # A bent word is higher than 1: the same tilt would turn its far end over.
+    tilt_y = tailed(0.05, 0.25, 0.15).clamp(-0.5, 0.5) / (1 + bend.abs() * aspect / 4)
     cos, sin = angle.cos(), angle.sin()
     one, zero = torch.ones_like(cos), torch.zeros_like(cos)
     rotation = torch.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), -1).view(-1, 3, 3)
