@@ -7,6 +7,7 @@ from mmkit_ocr.cli.eval import evaluate
 from mmkit_ocr.cli.export import export
 from mmkit_ocr.cli.match import match
 from mmkit_ocr.cli.read import read
+from mmkit_ocr.cli.render import render
 from mmkit_ocr.cli.train import train
 from mmkit_ocr.cli.words import words
 
@@ -18,4 +19,5 @@ app.command()(words)
 app.command()(match)
 app.command()(train)
 app.command("eval")(evaluate)
+app.command()(render)
 app.command()(export)

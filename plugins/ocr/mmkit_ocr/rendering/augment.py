@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .effects import degrade
-from .geometry import canvas_points, random_warp, sample, uniform
+from mmkit_ocr.rendering.effects import degrade
+from mmkit_ocr.rendering.geometry import canvas_points, random_warp, sample, uniform
 
 __all__ = ["augment"]
 

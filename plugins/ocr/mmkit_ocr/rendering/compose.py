@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .effects import degrade
-from .geometry import Warp, canvas_points, random_warp, sample, uniform
+from mmkit_ocr.rendering.effects import degrade
+from mmkit_ocr.rendering.geometry import Warp, canvas_points, random_warp, sample, uniform
 
 __all__ = ["SIZE", "compose"]
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .geometry import uniform
+from mmkit_ocr.rendering.geometry import uniform
 
 __all__ = ["blur", "colour_shift", "degrade", "jpeg", "lines", "low_resolution", "noise", "uneven_light"]
 

@@ -9,7 +9,8 @@ from typing import Final, Protocol
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from .fonts import Font
+from mmkit.errors import UsageError
+from mmkit_ocr.rendering.fonts import Font
 
 __all__ = ["HEIGHT", "WIDTH", "WordMasks", "WordSource"]
 
@@ -37,12 +38,15 @@ class WordMasks:
     """Draws words in random fonts, weights, spacings and baselines.
 
     The same words, fonts and seed give the same masks. An instance belongs to one process: give each worker its own
-    seed. Raises ValueError without fonts.
+    seed. Raises UsageError without fonts.
     """
 
     def __init__(self, words: WordSource, fonts: Sequence[Font], seed: int) -> None:
         if not fonts:
-            raise ValueError("Expected at least one usable font, but received none")
+            raise UsageError(
+                "there is no font that has all letters and digits",
+                mend="name a folder of fonts with --fonts, or install some (Debian: apt install fonts-dejavu)",
+            )
         self._words = words
         self._fonts = fonts
         self._rng = np.random.default_rng(seed)
@@ -51,7 +55,7 @@ class WordMasks:
         """`count` masks (N, 64, 256) uint8, 255 where ink is full, and their texts.
 
         The ink touches the top and bottom, or the left and right, of its own box, which is centred; `compose` finds
-        the box again. A text is what is drawn: upper case for a font that has only capitals. Raises ValueError when
+        the box again. A text is what is drawn: upper case for a font that has only capitals. Raises UsageError when
         the fonts lack the characters of nearly all words.
         """
         masks = np.zeros((count, HEIGHT, WIDTH), np.uint8)
@@ -65,7 +69,7 @@ class WordMasks:
                     texts.append(text)
             if len(texts) == count:
                 return masks, texts
-        raise ValueError(f"Expected fonts that have the characters of the words, but {count} words gave {len(texts)}")
+        raise UsageError("the fonts lack the characters of nearly all words", mend="give other --fonts or --words")
 
     def _batches(self, count: int) -> Iterator[list[str]]:
         """Words to draw, and some more to stand in for those that no font can draw; an end, when hardly any can be."""

@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from .fonts import ASCII
+from mmkit.errors import UsageError
+from mmkit_ocr.rendering.fonts import ASCII
 
 __all__ = ["MAX_LENGTH", "Words", "read_words", "system_words"]
 
@@ -62,7 +63,7 @@ def system_words() -> list[str]:
 class Words:
     """Samples words to draw: `made_up` of them are numbers, codes and the like, the rest is from the lists.
 
-    lists: one or several lists of words, drawn from equally often whatever their lengths. Raises ValueError when every
+    lists: one or several lists of words, drawn from equally often whatever their lengths. Raises UsageError when every
     list is empty.
     """
 
@@ -70,7 +71,7 @@ class Words:
         kept = [tuple(words) for words in lists]
         self._lists: Sequence[tuple[str, ...]] = [words for words in kept if words]
         if not self._lists:
-            raise ValueError("Expected at least one word, but received none")
+            raise UsageError("there is no word to draw", mend="give a file of words with --words")
         self._made_up = made_up
         self._makers: Sequence[Callable[[np.random.Generator], str]] = (
             _number, _number, _price, _date, _time, _code, _code, _letters, _initials, _phone, _unit, self._address,

@@ -8,6 +8,8 @@ from mmkit_ocr.rendering.fonts import Font, load_fonts
 from mmkit_ocr.rendering.masks import HEIGHT, WIDTH, WordMasks
 from mmkit_ocr.rendering.words import Words
 
+from mmkit.errors import UsageError
+
 
 @pytest.fixture
 def fonts(full_font_folder: Path) -> list[Font]:
@@ -71,7 +73,7 @@ def test_words_that_no_font_can_draw_are_replaced(odd_fonts: dict[str, Font]) ->
 
 
 def test_words_that_no_font_can_draw_at_all_are_an_error(odd_fonts: dict[str, Font]) -> None:
-    with pytest.raises(ValueError, match="have the characters"):
+    with pytest.raises(UsageError, match="lack the characters"):
         WordMasks(Fixed("a@b"), [odd_fonts["signless"]], 0).draw(6)
 
 
@@ -88,5 +90,5 @@ def test_the_drawn_text_can_be_told_from_the_mask(fonts: list[Font]) -> None:
 
 
 def test_no_font_is_an_error() -> None:
-    with pytest.raises(ValueError, match="at least one usable font"):
+    with pytest.raises(UsageError, match="no font"):
         WordMasks(Fixed("a"), [], 0)

@@ -7,6 +7,8 @@ import pytest
 from mmkit_ocr.rendering.fonts import ASCII
 from mmkit_ocr.rendering.words import MAX_LENGTH, Words, read_words, system_words
 
+from mmkit.errors import UsageError
+
 
 def test_every_word_can_be_drawn_and_read() -> None:
     words = Words(["harbour", "Incomprehensibilities", "o'clock"]).sample(4000, np.random.default_rng(0))
@@ -58,5 +60,5 @@ def test_there_is_always_a_list_to_begin_with() -> None:
 
 
 def test_empty_lists_are_an_error() -> None:
-    with pytest.raises(ValueError, match="at least one word"):
+    with pytest.raises(UsageError, match="no word to draw"):
         Words([], [])
