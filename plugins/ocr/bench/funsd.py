@@ -1,6 +1,6 @@
 """Words of FUNSD's forms: how many are found and read, beside rapidocr's and tesseract's own pipelines.
 
-    python plugins/ocr/bench/funsd.py FUNSD --split testing_data --systems bundled,rapidocr,tesseract,own-rapidocr,own-tesseract
+    python plugins/ocr/bench/funsd.py FUNSD --split testing_data --systems bundled,rapidocr,own-rapidocr,own-tesseract
 
 FUNSD holds ``training_data`` and ``testing_data`` with ``images`` and ``annotations``. A word counts as read where a
 word of the same text is paired with it one to one, and the centre of one of the two boxes lies in the other box.
@@ -32,7 +32,9 @@ MEASURES = ("cased", "uncased", "bag", "tokens")
 
 def truth(path: Path) -> Words:
     form = json.loads(path.read_text("utf-8"))["form"]
-    return [(word["text"].strip(), tuple(word["box"])) for item in form for word in item["words"] if word["text"].strip()]
+    return [
+        (word["text"].strip(), tuple(word["box"])) for item in form for word in item["words"] if word["text"].strip()
+    ]
 
 
 def mmkit_system(name: str) -> Callable[[Path], Words]:

@@ -54,16 +54,17 @@ def read(
     )
     names = Names()
     rows: list[dict[str, Any]] = []
-    done = 0
-    for finished in read_documents(documents([str(path) for path in inputs]), reader, lambda i: pages_of(i, dpi=dpi)):
-        done += 1
+    items = documents([str(path) for path in inputs])
+    for done, finished in enumerate(read_documents(items, reader, lambda item: pages_of(item, dpi=dpi)), start=1):
         context.progress(done)
-        if finished.page is not None:
-            rows += _rows(context, finished.page, f"{names(finished.page.image.source)}-p{finished.page.image.number}", crops)
-            if visualize:
-                _draw(context, finished.page, f"{names(finished.page.image.source)}-{finished.page.image.number}.png")
-        elif finished.failure is not None:
+        if finished.failure is not None:
             context.failures.append(finished.failure)
+        if finished.page is None:
+            continue
+        image = finished.page.image
+        rows += _rows(context, finished.page, f"{names(image.source)}-p{image.number}", crops)
+        if visualize:
+            _draw(context, finished.page, f"{names(image.source)}-{image.number}.png")
     text, number, real = pa.string(), pa.int32(), pa.float32()
     schema = pa.schema(
         [("id", text), ("source", text), ("page", number), ("line", number), ("block", number), ("paragraph", number)]

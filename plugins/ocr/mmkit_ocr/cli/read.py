@@ -53,7 +53,9 @@ def read(
     text_layer: Annotated[
         bool, typer.Option("--text-layer", help="Take the text that a PDF page brings, where it brings any.")
     ] = False,
-    upright: Annotated[bool, typer.Option("--upright", help="Take pages as they lie; do not look for turned ones.")] = False,
+    upright: Annotated[
+        bool, typer.Option("--upright", help="Take pages as they lie; do not look for turned ones.")
+    ] = False,
     overwrite: OverwriteOption = False,
     strict: StrictOption = False,
     failures: FailuresOption = None,

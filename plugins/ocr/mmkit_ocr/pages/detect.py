@@ -102,7 +102,7 @@ class Detector:
                 if int(region.min()) == int(region.max()):
                     continue
                 way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-                tile = cv2.resize(region, (right - left, bottom - top), interpolation=way)
+                tile = np.asarray(cv2.resize(region, (right - left, bottom - top), interpolation=way), np.uint8)
                 rows, columns = _inked(tile)
                 place = whole[top:bottom, left:right][rows, columns]
                 np.maximum(place, self._tile(tile[rows, columns]), out=place)
@@ -117,17 +117,19 @@ class Detector:
         # The model was trained on blue, green, red.
         values = padded[:, :, ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
         found = self._session.run(None, {self._input: values})[0][0, 0]
-        return np.rint(found[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width] * 255).astype(np.uint8)
+        inside = np.asarray(found[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width], np.float32)
+        return np.rint(inside * 255).astype(np.uint8)
 
 
 def _inked(tile: NDArray[np.uint8]) -> tuple[slice, slice]:
     """The rows and columns about everything that is not paper: a line lost on a large blank sheet is overlooked."""
     grey = tile.mean(axis=2)
     ink = np.abs(grey - np.median(grey)) > _CONTRAST
-    parts = []
-    for filled in (np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))):
-        parts.append(slice(max(0, int(filled[0]) - _AROUND), int(filled[-1]) + _AROUND) if len(filled) else slice(None))
-    return parts[0], parts[1]
+    return _about(np.flatnonzero(ink.any(axis=1))), _about(np.flatnonzero(ink.any(axis=0)))
+
+
+def _about(filled: NDArray[np.int64]) -> slice:
+    return slice(max(0, int(filled[0]) - _AROUND), int(filled[-1]) + _AROUND) if len(filled) else slice(None)
 
 
 def _first_scale(height: int, width: int) -> float:
@@ -158,7 +160,7 @@ def _regions(probability: NDArray[np.uint8], scale_x: float, scale_y: float) -> 
         (x, y), (width, height), angle = cv2.minAreaRect(contour)
         if min(width, height) < _SMALLEST:
             continue
-        score = _mean_inside(probability, cv2.boxPoints(((x, y), (width, height), angle)))
+        score = _mean_inside(probability, np.asarray(cv2.boxPoints(((x, y), (width, height), angle)), np.float32))
         if score < _BOX_THRESHOLD:
             continue
         # The offset of a polygon by area × ratio / perimeter (section 3.3), which keeps a rectangle one.

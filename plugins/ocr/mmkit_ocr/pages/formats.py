@@ -76,9 +76,8 @@ def hocr_page(page: Page, number: int) -> str:
         number: of the page in the hOCR document, from 1.
     """
     image = page.image
-    title = (
-        f"image {_quoted(image.source)}; bbox 0 0 {image.width} {image.height}; ppageno {image.number - 1}"
-        + (f"; scan_res {image.dpi:.0f} {image.dpi:.0f}" if image.dpi else "")
+    title = f"image {_quoted(image.source)}; bbox 0 0 {image.width} {image.height}; ppageno {image.number - 1}" + (
+        f"; scan_res {image.dpi:.0f} {image.dpi:.0f}" if image.dpi else ""
     )
     parts = [f"  <div class='ocr_page' id='page_{number}' title={quoteattr(title)}>"]
     for block, lines in groupby(page.lines, key=lambda line: line.block):

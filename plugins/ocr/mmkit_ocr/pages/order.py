@@ -7,6 +7,7 @@ tables and forms, whose cells are short, rows are read across.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -190,8 +191,7 @@ def _columns(boxes: Boxes, lines: list[int], gutters: list[Interval], height: fl
     while gutters:
         edges = [-math.inf, *((start + end) / 2 for start, end in gutters), math.inf]
         columns = [
-            [index for index in lines if left <= boxes[index, 0] < right]
-            for left, right in zip(edges, edges[1:], strict=False)
+            [index for index in lines if left <= boxes[index, 0] < right] for left, right in itertools.pairwise(edges)
         ]
         short = next((n for n, column in enumerate(columns) if not _is_running(boxes, column, height)), None)
         if short is None:

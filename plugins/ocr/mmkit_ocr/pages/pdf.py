@@ -128,7 +128,9 @@ def _own_word(letters: list[tuple[str, tuple[float, float, float, float]]], page
     left, bottom = boxes[:, :2].min(axis=0)
     right, top = boxes[:, 2:].max(axis=0)
     x0, y0, x1, y1 = page.get_mediabox() if page.get_cropbox() is None else page.get_cropbox()
-    corners = np.array([[left - x0, y1 - top], [right - x0, y1 - top], [right - x0, y1 - bottom], [left - x0, y1 - bottom]])
+    corners = np.array(
+        [[left - x0, y1 - top], [right - x0, y1 - top], [right - x0, y1 - bottom], [left - x0, y1 - bottom]]
+    )
     width, height = x1 - x0, y1 - y0
     for _ in range(page.get_rotation() // 90):
         corners = np.stack([height - corners[:, 1], corners[:, 0]], axis=1)

@@ -55,9 +55,10 @@ def cut(pixels: NDArray[np.uint8], quad: FloatArray) -> NDArray[np.uint8]:
     source = (quad - (left + 0.5, top + 0.5)).astype(np.float32)
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) - np.float32(0.5)
     matrix = cv2.getPerspectiveTransform(source, target)
-    return cv2.warpPerspective(
+    straight = cv2.warpPerspective(
         np.ascontiguousarray(region), matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
+    return np.asarray(straight, np.uint8)
 
 
 def part_of(quad: FloatArray, start: float, end: float) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +18,8 @@ __all__ = ["line_of_words", "line_read_whole"]
 
 #: How far beyond the letters that were read ink belongs to a line, as a fraction of its width.
 _REACH: Final = 0.02
+#: A gap of this many heights of the ink parts words, whatever was read; chosen on 32 of FUNSD's training pages.
+_SPACE: Final = 1.0
 
 
 def line_of_words(words: Sequence[Word], quad: FloatArray) -> Line | None:
@@ -44,8 +47,10 @@ def line_read_whole(reading: Reading, crop: NDArray[np.uint8], quad: FloatArray)
     pieces = _pieces(reading.text)
     if not pieces:
         return None
-    ink, _ = columns_of_ink(crop)
+    ink, band = columns_of_ink(crop)
     spans = reading.spans or _even_spans(reading.text)
+    if reading.spans:
+        pieces = _parted_at_gaps(pieces, spans, ink, _SPACE * band)
     edges = _edges(pieces, spans, ink)
     words = [
         Word(
@@ -61,7 +66,8 @@ def line_read_whole(reading: Reading, crop: NDArray[np.uint8], quad: FloatArray)
 
 def _pieces(text: str) -> list[tuple[int, int]]:
     """Where the words of a text begin and end."""
-    pieces, start = [], None
+    pieces: list[tuple[int, int]] = []
+    start: int | None = None
     for position, character in enumerate(f"{text} "):
         if character.isspace():
             if start is not None:
@@ -70,6 +76,20 @@ def _pieces(text: str) -> list[tuple[int, int]]:
         elif start is None:
             start = position
     return pieces
+
+
+def _parted_at_gaps(
+    pieces: Sequence[tuple[int, int]], spans: Sequence[tuple[float, float]], ink: NDArray[np.bool_], least: float
+) -> list[tuple[int, int]]:
+    """The words, parted further where they stand far apart and the reading has no space all the same."""
+    middles = np.array([start + end for start, end in spans]) / 2 * len(ink)
+    places = [(start + end) / 2 for start, end in gaps(ink) if end - start >= least]
+    cuts = sorted({int(np.searchsorted(middles, place)) for place in places})
+    parted = []
+    for start, end in pieces:
+        edges = [start, *(cut for cut in cuts if start < cut < end), end]
+        parted += list(itertools.pairwise(edges))
+    return parted
 
 
 def _even_spans(text: str) -> list[tuple[float, float]]:
@@ -89,7 +109,7 @@ def _edges(
     behind = inked[inked < (last[1] + _REACH) * width]
     starts = [min(before[0] / width, first[0]) if len(before) else first[0]]
     ends = []
-    for (_, before_gap), (after_gap, _) in zip(pieces, pieces[1:], strict=False):
+    for (_, before_gap), (after_gap, _) in itertools.pairwise(pieces):
         left, right = (sum(spans[index]) / 2 * width for index in (before_gap - 1, after_gap))
         inside = [gap for gap in found if gap[1] > left and gap[0] < right]
         middle = (left + right) / 2

@@ -44,9 +44,7 @@ class RapidOcr:
     def read(self, crops: Sequence[NDArray[np.uint8]]) -> list[Reading]:
         """One Reading a crop; see ``mmkit_ocr.reading.Recogniser``."""
         readings: list[Reading] = [Reading("", 0.0, ())] * len(crops)
-        widths = [
-            min(_MOST_WIDTH, max(1, math.ceil(_HEIGHT * crop.shape[1] / crop.shape[0]))) for crop in crops
-        ]
+        widths = [min(_MOST_WIDTH, max(1, math.ceil(_HEIGHT * crop.shape[1] / crop.shape[0]))) for crop in crops]
         for batch in _batches(widths):
             whole = max(_LEAST_WIDTH, *(widths[index] for index in batch))
             values = np.zeros((len(batch), 3, _HEIGHT, whole), np.float32)

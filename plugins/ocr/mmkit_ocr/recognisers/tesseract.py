@@ -86,7 +86,10 @@ class Tesseract:
     def _run(self, listing: Path) -> str:
         options = ["--psm", _LINE_MODE, "-l", self._language, "-c", "hocr_char_boxes=1", "-c", "tessedit_create_hocr=1"]
         done = subprocess.run(
-            [self._program, str(listing), "stdout", *options], capture_output=True, check=False, stdin=subprocess.DEVNULL
+            [self._program, str(listing), "stdout", *options],
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
         said = done.stderr.decode("utf-8", "replace")
         if done.returncode != 0 and "language" in said:

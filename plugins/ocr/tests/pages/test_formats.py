@@ -53,9 +53,17 @@ def test_hocr_is_well_formed_and_keeps_text_and_boxes(page: Page):
         stream.add(page_of([]))
     tree = ElementTree.fromstring(out.getvalue())
     kinds = [element.get("class") for element in tree.iter() if element.get("class")]
-    assert [kinds.count(kind) for kind in ("ocr_page", "ocr_carea", "ocr_par", "ocr_line", "ocrx_word")] == [2, 2, 2, 4, 8]
+    assert [kinds.count(kind) for kind in ("ocr_page", "ocr_carea", "ocr_par", "ocr_line", "ocrx_word")] == [
+        2,
+        2,
+        2,
+        4,
+        8,
+    ]
     words = [element for element in tree.iter(f"{NAME}span") if element.get("class") == "ocrx_word"]
-    assert words[2].text == "<due>" and words[0].get("title", "").startswith("bbox 50 40 110 60; x_wconf 90; x_confs 90")
+    assert words[2].text == "<due>" and words[0].get("title", "").startswith(
+        "bbox 50 40 110 60; x_wconf 90; x_confs 90"
+    )
     identities = [element.get("id") for element in tree.iter() if element.get("id")]
     assert len(identities) == len(set(identities))
 
@@ -100,7 +108,10 @@ def test_a_folder_gets_a_file_a_document_and_replaces_none(tmp_path: Path, page:
             out.add(each)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["scan-2.txt", "scan.txt"]
     assert (tmp_path / "out" / "scan.txt").read_text("utf-8") == "one\n\fone\n"
-    with pytest.raises(UsageError, match="there already"), FolderOutput(tmp_path / "out", "text", overwrite=False) as out:
+    with (
+        pytest.raises(UsageError, match="there already"),
+        FolderOutput(tmp_path / "out", "text", overwrite=False) as out,
+    ):
         out.add(pages[0])
 
 

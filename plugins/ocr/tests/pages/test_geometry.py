@@ -61,18 +61,18 @@ def test_parts_of_a_quad_tile_it():
 
 @pytest.mark.parametrize(("ink", "paper"), [("black", "white"), ("white", "#223344"), ("#707070", "#b0b0b0")])
 def test_words_are_parted_at_gaps_whatever_the_colours(ink: str, paper: str):
-    assert len(word_spans(strip("three small words", ink=ink, paper=paper))) == 3
+    assert len(word_spans(strip("three  small  words", ink=ink, paper=paper))) == 3
 
 
 def test_a_rule_below_does_not_join_words():
-    image = Image.fromarray(strip("two words"))
+    image = Image.fromarray(strip("two  words"))
     ImageDraw.Draw(image).line((0, 44, 420, 44), "black", 2)
     assert len(word_spans(np.asarray(image))) == 2
 
 
 def test_paper_that_grows_darker_hides_no_word():
     shade = np.linspace(1.0, 0.45, 420)[None, :, None]
-    assert len(word_spans((strip("from light to shade") * shade).astype(np.uint8))) == 4
+    assert len(word_spans((strip("from  light  to  shade") * shade).astype(np.uint8))) == 4
 
 
 def test_a_blank_crop_has_no_words():
@@ -90,7 +90,9 @@ def test_a_line_read_whole_is_cut_where_its_words_stand():
     inked = np.flatnonzero(crop[..., 0].min(axis=0) < 128)
     # The gap between the words, measured on the picture itself.
     gap = np.flatnonzero(np.diff(inked) > 5)
-    assert first[1, 0] == pytest.approx(inked[gap[0]], abs=3) and second[0, 0] == pytest.approx(inked[gap[0] + 1], abs=3)
+    assert first[1, 0] == pytest.approx(inked[gap[0]], abs=3) and second[0, 0] == pytest.approx(
+        inked[gap[0] + 1], abs=3
+    )
     assert first[0, 0] == pytest.approx(inked[0], abs=4)
 
 
@@ -103,3 +105,10 @@ def test_a_space_is_as_certain_as_the_less_certain_neighbour():
 def test_nothing_read_is_no_line():
     assert line_of_words([], box(0, 0, 1, 1)) is None
     assert line_read_whole(Reading("  ", 0.1, (0.1, 0.1)), strip(""), box(0, 0, 420, 48)) is None
+
+
+def test_words_far_apart_are_parted_even_where_no_space_was_read():
+    crop = np.concatenate([strip("one")[:, :120], strip("")[:, 20:100], strip("two")[:, :120]], axis=1)
+    letters = [(0.03, 0.08), (0.09, 0.14), (0.15, 0.2), (0.67, 0.72), (0.73, 0.78), (0.79, 0.84)]
+    line = line_read_whole(Reading("onetwo", 0.9, (0.9,) * 6, tuple(letters)), crop, box(0, 0, 320, 48))
+    assert line is not None and line.text == "one two"

@@ -41,7 +41,8 @@ def test_three_columns_whose_lines_are_level():
 
 def test_rows_of_a_table_are_read_across():
     rows = [
-        [line(f"item{n}", 20, n * 30, 90, n * 30 + 20), line(f"{n}.50", 400, n * 30, 440, n * 30 + 20)] for n in range(8)
+        [line(f"item{n}", 20, n * 30, 90, n * 30 + 20), line(f"{n}.50", 400, n * 30, 440, n * 30 + 20)]
+        for n in range(8)
     ]
     wanted = [cell for row in rows for cell in row]
     assert texts(in_reading_order(shuffled(wanted))) == texts(wanted)

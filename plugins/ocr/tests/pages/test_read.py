@@ -157,7 +157,7 @@ def test_bad_documents_cost_only_themselves(work: Path, loaded: None, capsys: py
     Path("b.png").write_bytes(Path("a.png").read_bytes()[:500])
     Path("c.pdf").write_bytes(b"%PDF-1.7 nothing else")
     Path("d.png").write_bytes(b"")
-    assert mmkit(["ocr", "read", *"a.png b.png c.pdf d.png gone.png a.png".split(), "-o", "out.txt"]) == 3
+    assert mmkit(["ocr", "read", *["a.png", "b.png", "c.pdf", "d.png", "gone.png", "a.png"], "-o", "out.txt"]) == 3
     failures = [json.loads(line) for line in Path("failures.jsonl").read_text("utf-8").splitlines()]
     assert [failure["id"] for failure in failures] == ["b.png", "c.pdf", "d.png", "gone.png"]
     assert all("\n" not in failure["reason"] for failure in failures)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mmkit_ocr.steps import fingerprint, read
 from pages_kitchen import Widths, drawn
 
 from mmkit.config import Settings
 from mmkit.media import image_size
 from mmkit.recipes.context import StepContext
-from mmkit_ocr.steps import fingerprint, read
 
-COLUMNS = "id source page line block paragraph text confidence x0 y0 x1 y1 crop".split()
+COLUMNS = ["id", "source", "page", "line", "block", "paragraph", "text", "confidence", "x0", "y0", "x1", "y1", "crop"]
 
 
 @pytest.fixture
@@ -36,7 +36,9 @@ def test_a_row_a_line_with_a_picture_of_it(context: StepContext, tmp_path: Path)
     assert len({row["id"] for row in rows}) == 6 and rows[0]["id"] == "scan-p1-l1"
     for row in rows:
         width, height = image_size(row["crop"])
-        assert width == pytest.approx(row["x1"] - row["x0"], abs=8) and height == pytest.approx(row["y1"] - row["y0"], abs=8)
+        assert width == pytest.approx(row["x1"] - row["x0"], abs=8) and height == pytest.approx(
+            row["y1"] - row["y0"], abs=8
+        )
     assert len(list((tmp_path / "out" / "pages").iterdir())) == 2
 
 
