@@ -23,7 +23,9 @@ def word_scores(read: Sequence[str], wanted: Sequence[str], *, charset: str = "3
     from rapidfuzz.distance import Levenshtein
 
     if not wanted or len(read) != len(wanted):
-        raise ValueError(f"Expected as many readings as words and at least one, but received {len(read)}, {len(wanted)}")
+        raise ValueError(
+            f"Expected as many readings as words and at least one, but received {len(read)}, {len(wanted)}"
+        )
     pairs = list(zip(read, wanted, strict=True))
     if charset == "36":
         pairs = [(folded(own), folded(word)) for own, word in pairs]

@@ -47,9 +47,7 @@ def crops_from(
             failed.append(failure)
 
 
-def batches_of(
-    items: Iterable[tuple[Item, np.ndarray]], count: int
-) -> Iterator[tuple[list[Item], list[np.ndarray]]]:
+def batches_of(items: Iterable[tuple[Item, np.ndarray]], count: int) -> Iterator[tuple[list[Item], list[np.ndarray]]]:
     """The same in lists of ``count``."""
     held: list[tuple[Item, np.ndarray]] = []
     for pair in items:

@@ -83,7 +83,9 @@ def _words_of(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot be read: {error}", where=str(path), mend="give a UTF-8 file, one word a line") from error
+        raise UsageError(
+            f"cannot be read: {error}", where=str(path), mend="give a UTF-8 file, one word a line"
+        ) from error
     words = [line.strip() for line in text.splitlines() if line.strip()]
     if not words:
         raise UsageError("holds no word", where=str(path), mend="give a file with one word a line")

@@ -26,7 +26,8 @@ def train(
         typer.Option("--crops", metavar="TSV", help="Labelled crops: lines of file, tab, text; may be repeated."),
     ] = None,
     valid: Annotated[
-        list[Path] | None, typer.Option("--valid", metavar="TSV", help="Others to check on; default: a tenth of --crops.")
+        list[Path] | None,
+        typer.Option("--valid", metavar="TSV", help="Others to check on; default: a tenth of --crops."),
     ] = None,
     fonts: Annotated[
         list[Path] | None, typer.Option("--fonts", metavar="DIR", help="Fonts to draw with; default: the system's.")
@@ -48,13 +49,15 @@ def train(
     ] = None,
     batch: Annotated[int, typer.Option("--batch", min=2, help="Crops a step.")] = 128,
     batch_words: Annotated[int, typer.Option("--batch-words", min=2, help="Words a step of stage 1.")] = 512,
-    rate: Annotated[float, typer.Option("--lr", min=0.0, help="Peak learning rate of the new layers in stage 2.")] = 7e-4,
+    rate: Annotated[
+        float, typer.Option("--lr", min=0.0, help="Peak learning rate of the new layers in stage 2.")
+    ] = 7e-4,
     real: Annotated[float, typer.Option("--real", min=0.0, max=1.0, help="Share of real crops in a batch.")] = 0.35,
     layers: Annotated[int, typer.Option("--layers", min=1, help="Transformer layers over the visual tokens.")] = 3,
     processes: Annotated[
         int, typer.Option("--processes", min=0, help="That draw words meanwhile; 0 draws all of them at first.")
     ] = 0,
-    rendered: Annotated[int, typer.Option("--rendered", min=64, help="Drawn words that are kept for reuse.")] = 20_000,
+    rendered: Annotated[int, typer.Option("--rendered", min=8, help="Drawn words that are kept for reuse.")] = 20_000,
     compile: Annotated[bool, typer.Option("--compile", help="Compile the network first; pays on a GPU.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of every random choice.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with stage 2 where an earlier run stopped.")] = False,

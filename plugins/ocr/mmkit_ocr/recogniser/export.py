@@ -78,10 +78,12 @@ def export_onnx(network: Network, path: Path) -> None:
                 output_names=[OUTPUT],
                 dynamic_axes={INPUT: {0: "N"}, OUTPUT: {0: "N"}},
                 opset_version=_OPSET,
+                do_constant_folding=False,
                 dynamo=False,
             )
         onnx.checker.check_model(temporary)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        written = Path(temporary)
+        written.chmod(0o644)
+        written.replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)

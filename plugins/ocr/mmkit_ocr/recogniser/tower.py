@@ -45,9 +45,10 @@ class MiniTower:
     width = 384
 
     def __init__(self, folder: Path, *, device: torch.device | str = "cpu") -> None:
+        from safetensors.torch import load_file
+
         from mmkit.encoders.mini.bert import BertEncoder
         from mmkit.encoders.mini.tokenizer import MiniTokenizer
-        from safetensors.torch import load_file
 
         state = load_file(folder / "text.safetensors") | load_file(folder / "words.safetensors")
         self._device = torch.device(device)
@@ -102,6 +103,7 @@ class OpenClipTower:
 
     def states(self, words: Sequence[str]) -> tuple[Tensor, Tensor]:
         import numpy as np
+
         from mmkit.types import Item
 
         kept: list[Tensor] = []

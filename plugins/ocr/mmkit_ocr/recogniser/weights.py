@@ -54,5 +54,6 @@ def save_network(network: Network, path: Path) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     with os.fdopen(handle, "wb") as stream:
         stream.write(data)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    written = Path(temporary)
+    written.chmod(0o644)
+    written.replace(path)

@@ -48,7 +48,7 @@ class Checkpoint:
         temporary = self.path.with_name(f".{self.path.name}.new")
         cpu = {name: value.detach().contiguous().cpu().clone() for name, value in tensors.items()}
         save_file(cpu, temporary, metadata={"step": json.dumps(step), "averaged": json.dumps(average.steps)})
-        os.replace(temporary, self.path)
+        temporary.replace(self.path)
         self._written = time.monotonic()
 
     def load(self, network: nn.Module, average: Average, optimiser: torch.optim.Optimizer) -> int:
@@ -63,7 +63,9 @@ class Checkpoint:
         step = int(json.loads(kept["step"]))
         state = {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
         network.load_state_dict(state)
-        average.restore([tensors[f"average.{number}"] for number in range(len(average.mean))], json.loads(kept["averaged"]))
+        average.restore(
+            [tensors[f"average.{number}"] for number in range(len(average.mean))], json.loads(kept["averaged"])
+        )
         for number, value in enumerate(_parameters(optimiser)):
             if f"exp_avg.{number}" in tensors:
                 optimiser.state[value] = {

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from mmkit_ocr.recogniser.charset import to_numbers
+from mmkit_ocr.recogniser.tower import TextTower, pooled_states
 from mmkit_ocr.rendering.fonts import load_fonts
 from mmkit_ocr.rendering.masks import HEIGHT, WIDTH, WordMasks
 from mmkit_ocr.rendering.words import Words
 from mmkit_ocr.training.spelling import near_word
-from mmkit_ocr.recogniser.tower import TextTower, pooled_states
 
 __all__ = ["MaskPool"]
 
@@ -62,7 +62,9 @@ class MaskPool:
         self._queue: Any = context.Queue(maxsize=4 * max(1, processes))
         self._processes = [
             context.Process(
-                target=_draw, args=(self._lists, fonts, 1000 * seed + number + 1, chunk, self._queue, self._stop), daemon=True
+                target=_draw,
+                args=(self._lists, fonts, 1000 * seed + number + 1, chunk, self._queue, self._stop),
+                daemon=True,
             )
             for number in range(processes)
         ]
@@ -125,9 +127,7 @@ class MaskPool:
         self.size = min(self._capacity, self._written)
 
 
-def _draw(
-    lists: list[list[str]], fonts: Sequence[Path] | None, seed: int, chunk: int, out: Any, stop: Any
-) -> None:
+def _draw(lists: list[list[str]], fonts: Sequence[Path] | None, seed: int, chunk: int, out: Any, stop: Any) -> None:
     maker = WordMasks(Words(*lists), load_fonts(fonts), seed)
     put: Callable[..., None] = out.put
     while not stop.is_set():

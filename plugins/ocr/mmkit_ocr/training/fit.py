@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmkit_ocr.recogniser.network import HEIGHT, Network
+from mmkit_ocr.recogniser.tower import TextTower
 from mmkit_ocr.rendering.compose import compose
 from mmkit_ocr.training.checkpoint import Checkpoint
 from mmkit_ocr.training.crops import CropSet, Mixture, split
@@ -24,7 +25,6 @@ from mmkit_ocr.training.feed import MaskPool
 from mmkit_ocr.training.pictures_stage import Recipe, train_pictures
 from mmkit_ocr.training.placing import ink_widths, jittered, placed
 from mmkit_ocr.training.schedule import Budget
-from mmkit_ocr.recogniser.tower import TextTower
 from mmkit_ocr.training.validate import validate
 from mmkit_ocr.training.words_stage import pretrain_decoder
 
@@ -66,7 +66,7 @@ class Plan:
 
     first: dict[str, Any] | None
     second: dict[str, Any]
-    recipe: Recipe = Recipe()
+    recipe: Recipe = field(default_factory=Recipe)
     first_batch: int = 1024
     first_rate: float = 1e-3
     first_words: int = 100_000
@@ -111,7 +111,9 @@ def fit(
         seed=plan.seed,
     )
     try:
-        return _fit(network, material, tower, first_tower or tower, plan, pool, backgrounds, checkpoint, keep, first_done, log)
+        return _fit(
+            network, material, tower, first_tower or tower, plan, pool, backgrounds, checkpoint, keep, first_done, log
+        )
     finally:
         pool.close()
 
@@ -164,9 +166,7 @@ def _fit(
     rendered = _rendered(material, plan, backgrounds, network.shape.width)
 
     def check(current: Network) -> None:
-        scores = {
-            part.name: validate(current, torch.from_numpy(part.pictures), part.texts) for part in held
-        }
+        scores = {part.name: validate(current, torch.from_numpy(part.pictures), part.texts) for part in held}
         scores["rendered"] = validate(current, *rendered)
         metrics["checks"].append({"second": round(time.monotonic() - started, 1), **scores})
         for name, score in scores.items():

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmkit_ocr.recogniser.alignment import contrastive_loss
 from mmkit_ocr.recogniser.decoder import permutation_masks
 from mmkit_ocr.recogniser.network import HEIGHT, Network
+from mmkit_ocr.recogniser.tower import TextTower, pooled_states
 from mmkit_ocr.rendering.augment import augment
 from mmkit_ocr.rendering.compose import compose
 from mmkit_ocr.training.checkpoint import Checkpoint
@@ -23,7 +24,6 @@ from mmkit_ocr.training.feed import MaskPool
 from mmkit_ocr.training.losses import draft_loss, permuted_loss
 from mmkit_ocr.training.placing import ink_widths, jittered, placed, stretched
 from mmkit_ocr.training.schedule import Average, Budget, one_cycle
-from mmkit_ocr.recogniser.tower import TextTower, pooled_states
 
 __all__ = ["Recipe", "train_pictures"]
 
@@ -101,7 +101,9 @@ def train_pictures(
     while (done := budget.progress()) < 1:
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * one_cycle(done)
-        pictures, numbers, states, near = _batch(pool, backgrounds, real, real_states, recipe, network.shape.width, drawing_here)
+        pictures, numbers, states, near = _batch(
+            pool, backgrounds, real, real_states, recipe, network.shape.width, drawing_here
+        )
         masks = permutation_masks(recipe.permutations, drawing).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             seen = see(pictures.contiguous(memory_format=torch.channels_last))
@@ -204,5 +206,3 @@ def _optimiser(network: Network, recipe: Recipe, device: torch.device) -> torch.
         betas=(0.9, 0.98),
         fused=device.type == "cuda",
     )
-
-

@@ -24,9 +24,7 @@ class Budget:
         ValueError: none or several are given.
     """
 
-    def __init__(
-        self, *, steps: int | None = None, seconds: float | None = None, until: float | None = None
-    ) -> None:
+    def __init__(self, *, steps: int | None = None, seconds: float | None = None, until: float | None = None) -> None:
         if sum(given is not None for given in (steps, seconds, until)) != 1:
             raise ValueError("Expected either steps, or seconds, or until")
         if until is not None:
@@ -39,9 +37,11 @@ class Budget:
         """From 0 to 1 at the end."""
         if self.steps is not None:
             return min(1.0, self.step / max(1, self.steps))
+        if not self.seconds:
+            return 1.0
         if self._started is None:
             self._started = time.monotonic()
-        return min(1.0, (time.monotonic() - self._started) / max(1e-6, self.seconds or 0.0))
+        return min(1.0, (time.monotonic() - self._started) / self.seconds)
 
     def advance(self) -> None:
         """Count one step as done."""

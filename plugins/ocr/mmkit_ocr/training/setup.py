@@ -84,7 +84,9 @@ def labelled_crops(labels: Sequence[Path], *, width: int) -> list[CropSet]:
             raise UsageError(f"cannot be read: {error}", where=str(path)) from error
         kept = [(row[0], row[1]) for row in rows if len(row) == 2 and usable(row[1])]
         if not kept:
-            raise UsageError("holds no crop with a word to learn", where=str(path), mend="give lines of: file, tab, text")
+            raise UsageError(
+                "holds no crop with a word to learn", where=str(path), mend="give lines of: file, tab, text"
+            )
         pictures = (np.asarray(read_image(path.parent / name)) for name, _ in kept)
         name = path.parent.name if path.stem == "labels" else path.stem
         sets.append(crop_set(name, pictures, [text for _, text in kept], width=width))

@@ -20,9 +20,9 @@ from torch.nn import functional as F
 from mmkit_ocr.recogniser.charset import PAD, to_numbers
 from mmkit_ocr.recogniser.decoder import Decoder, permutation_masks
 from mmkit_ocr.recogniser.decoding import read_forward
+from mmkit_ocr.recogniser.tower import TextTower
 from mmkit_ocr.training.losses import permuted_loss
 from mmkit_ocr.training.schedule import Budget, one_cycle
-from mmkit_ocr.recogniser.tower import TextTower
 
 __all__ = ["pretrain_decoder"]
 

@@ -22,7 +22,6 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session")
 def network():  # type: ignore[no-untyped-def]
     import torch
-
     from mmkit_ocr.recogniser.network import Network, Shape
 
     torch.manual_seed(0)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from mmkit_ocr.evaluate import folded, word_scores
+from PIL import Image, ImageFont
 
 from mmkit.errors import UsageError
-from mmkit_ocr.evaluate import folded, word_scores
 
 
 @pytest.fixture
@@ -90,9 +90,21 @@ def test_train_writes_a_recogniser_that_reads(crops: Path, tmp_path: Path, monke
     monkeypatch.setattr(command, "_towers", lambda *_: (Tower(), None))
     words = tmp_path / "words.txt"
     words.write_text("exit\nhotel\ntaxi\n")
+    (tmp_path / "fonts").mkdir()
+    (tmp_path / "fonts" / "one.ttf").write_bytes(ImageFont.load_default(20).font_bytes)
     output = tmp_path / "own.safetensors"
-    code = command.train(output, words=[words], crops=[crops / "labels.tsv"], steps_words=0, steps_crops=2, batch=6,
-                         rendered=64, layers=1, json=True)  # fmt: skip
+    code = command.train(
+        output,
+        words=[words],
+        crops=[crops / "labels.tsv"],
+        fonts=[tmp_path / "fonts"],
+        steps_words=0,
+        steps_crops=2,
+        batch=6,
+        rendered=8,
+        layers=1,
+        json=True,
+    )
     assert code == 0
     assert load_network(output).shape.width == 96
     assert not output.with_name("own.safetensors.state").exists()

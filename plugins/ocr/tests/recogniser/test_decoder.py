@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn import functional as F
-
 from mmkit_ocr.recogniser.charset import BOS, CHARACTERS, EOS, MAX_LENGTH, PAD, SLOTS, known, to_numbers, to_text
 from mmkit_ocr.recogniser.decoder import cloze_mask, forward_mask, permutation_masks
 from mmkit_ocr.recogniser.decoding import ctc_draft, other_case, read_forward, refine, word_likelihoods
+from torch.nn import functional as F
 
 
 def test_words_survive_their_numbers() -> None:
@@ -61,7 +60,9 @@ def test_all_orders_at_once_equal_one_by_one(network) -> None:  # type: ignore[n
     masks = permutation_masks(4, torch.Generator().manual_seed(0))
     together = network.decoder(memory, numbers, masks)
     for order in range(4):
-        assert torch.allclose(together[:, order], network.decoder(memory, numbers, masks[order : order + 1])[:, 0], atol=1e-5)
+        assert torch.allclose(
+            together[:, order], network.decoder(memory, numbers, masks[order : order + 1])[:, 0], atol=1e-5
+        )
 
 
 def test_a_refined_slot_ignores_its_own_draft(network) -> None:  # type: ignore[no-untyped-def]
@@ -104,7 +105,9 @@ def test_likelihoods_equal_the_loop_and_fold_case(network) -> None:  # type: ign
     words = ["Ab1", "zz"]
     numbers = torch.from_numpy(to_numbers(words)[:, :4])
     scores = word_likelihoods(network.decoder, memory, numbers[None].expand(2, -1, -1))
-    logs = network.decoder(memory[:1], torch.from_numpy(to_numbers(["Ab1"])), forward_mask()[None])[0, 0].log_softmax(-1)
+    logs = network.decoder(memory[:1], torch.from_numpy(to_numbers(["Ab1"])), forward_mask()[None])[0, 0].log_softmax(
+        -1
+    )
     expected = 0.0
     for slot, either in enumerate(["Aa", "Bb", "1"]):
         expected += float(torch.logsumexp(torch.stack([logs[slot, CHARACTERS.index(one)] for one in either]), 0))

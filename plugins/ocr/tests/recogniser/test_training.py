@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
-
 from mmkit_ocr.recogniser.charset import EOS, PAD, SLOTS, to_numbers
 from mmkit_ocr.recogniser.decoder import Decoder
 from mmkit_ocr.training.checkpoint import Checkpoint
@@ -17,6 +15,7 @@ from mmkit_ocr.training.placing import placed, stretched
 from mmkit_ocr.training.schedule import Average, Budget, one_cycle
 from mmkit_ocr.training.spelling import near_word, read_words
 from mmkit_ocr.training.words_stage import pretrain_decoder
+from torch.nn import functional as F
 
 
 class _Spelt:
@@ -144,7 +143,9 @@ def test_crops_are_held_out_once_each(draw: Callable[[str], np.ndarray]) -> None
 
 
 def test_placing_undoes_stretching() -> None:
-    smooth = F.interpolate(torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(0)), (48, 96), mode="bilinear")
+    smooth = F.interpolate(
+        torch.rand(1, 3, 6, 8, generator=torch.Generator().manual_seed(0)), (48, 96), mode="bilinear"
+    )
     widths = torch.tensor([80.0])
     laid = placed(smooth, widths)
     assert (laid[..., 80:] - laid[..., -1:]).abs().max() == 0
