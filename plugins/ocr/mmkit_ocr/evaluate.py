@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 __all__ = ["CHARSETS", "folded", "word_scores"]
@@ -10,8 +11,9 @@ CHARSETS = ("36", "full")
 
 
 def folded(text: str) -> str:
-    """PARSeq's protocol: lower case, and nothing but the letters a to z and the digits."""
-    return "".join(character for character in text.lower() if character.isascii() and character.isalnum())
+    """PARSeq's protocol: accents off, lower case, and nothing but the letters a to z and the digits."""
+    plain = unicodedata.normalize("NFKD", text).lower()
+    return "".join(character for character in plain if character.isascii() and character.isalnum())
 
 
 def word_scores(read: Sequence[str], wanted: Sequence[str], *, charset: str = "36") -> dict[str, float]:
