@@ -5,8 +5,9 @@
 
 A labels file has lines of file, tab, text; files are beside it. `rapidocr-package` is the recogniser as the package
 rapidocr runs it, `rapidocr` the same model through this plugin. Accuracy is over the 36 characters of PARSeq's
-protocol: lower case, letters and digits alone, all crops counted; `full` is exact. Accents are left out first. Speed is the median of three rounds
-over the first 500 crops of the first set, the recognisers taking turns, after a round that is not counted.
+protocol: lower case, letters and digits alone, all crops counted; `full` is exact. Accents are left out first. Speed is
+the median of three rounds over the first 500 crops of the first set, the recognisers taking turns, after a round that
+is not counted.
 """
 
 from __future__ import annotations

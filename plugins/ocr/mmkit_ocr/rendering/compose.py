@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mmkit_ocr.rendering.effects import degrade
+from mmkit_ocr.rendering.effects import degrade, on_some
 from mmkit_ocr.rendering.geometry import Warp, canvas_points, random_warp, sample, uniform
 
 __all__ = ["SIZE", "compose"]
@@ -39,8 +41,7 @@ def compose(masks: Tensor, backgrounds: Tensor, generator: torch.Generator, *, s
     cover = torch.maximum(word, neighbours) * solid
     picture = picture * (1 - cover) + fill * cover
     # Screens and good cameras leave no trace; effects that pile up on every picture would leave few to be read.
-    clean = uniform(generator, len(masks), 0, 1).view(-1, 1, 1, 1) < 0.25
-    return torch.where(clean, picture, degrade(picture, generator, strength=0.65))
+    return on_some(picture, generator, 0.75, partial(degrade, strength=0.65))
 
 
 def _ink_box(masks: Tensor) -> tuple[Tensor, Tensor]:

@@ -99,42 +99,59 @@ def test_augmenting_without_strength_changes_next_to_nothing() -> None:
     assert (augment(crops, _generator(1), strength=0.0) - crops).abs().mean() < 0.01
 
 
-EFFECTS = [effects.uneven_light, effects.colour_shift, effects.blur, effects.noise, effects.lines, effects.jpeg]
+EFFECTS = [
+    effects.uneven_light,
+    effects.lines,
+    effects.low_resolution,
+    effects.blur,
+    effects.colour_shift,
+    effects.greyscale,
+    effects.negative,
+    effects.noise,
+    effects.specks,
+    effects.jpeg,
+]
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
-def test_an_effect_with_no_chance_is_the_identity(effect) -> None:
-    pictures = torch.rand(6, 3, 48, 160, generator=_generator())
-    rest = 0.0 if effect is not effects.colour_shift else 1.0
+@pytest.mark.parametrize("count", [1, 9])
+def test_an_effect_changes_every_picture_and_keeps_shape_and_range(effect: effects.Effect, count: int) -> None:
+    pictures = torch.rand(count, 3, 48, 160, generator=_generator())
+    out = effect(pictures, _generator(1))
 
-    out = effect(pictures, _generator(1), chance=0.0)
-
-    # A few pictures turn grey or negative whatever the chance of the rest.
-    same = (out - pictures).abs().amax((1, 2, 3)) < 1e-5
-    assert same.float().mean() >= (1.0 if rest == 0.0 else 0.5)
-
-
-@pytest.mark.parametrize("effect", EFFECTS)
-def test_an_effect_with_full_chance_changes_pictures(effect) -> None:
-    pictures = torch.rand(6, 3, 48, 160, generator=_generator())
-
-    assert ((effect(pictures, _generator(1), chance=1.0) - pictures).abs().amax((1, 2, 3)) > 1e-3).all()
+    assert out.shape == pictures.shape
+    assert out.min() >= 0
+    assert out.max() <= 1
+    assert ((out - pictures).abs().amax((1, 2, 3)) > 1e-3).all()
 
 
-def test_blur_keeps_the_mean_of_a_flat_picture() -> None:
+@pytest.mark.parametrize(("chance", "low", "high"), [(0.0, 0, 0), (0.3, 30, 90), (1.0, 200, 200)])
+def test_an_effect_touches_the_wanted_part_of_a_batch(chance: float, low: int, high: int) -> None:
+    pictures = torch.rand(200, 3, 8, 8, generator=_generator())
+    out = effects.on_some(pictures, _generator(1), chance, effects.negative)
+
+    touched = (out != pictures).flatten(1).any(1)
+    assert low <= touched.sum() <= high
+    assert torch.equal(out[touched], 1 - pictures[touched])
+
+
+def test_blur_keeps_a_flat_picture() -> None:
     flat = torch.full((4, 3, 48, 160), 0.3)
 
-    assert torch.allclose(effects.blur(flat, _generator(), chance=1.0), flat, atol=1e-5)
+    assert torch.allclose(effects.blur(flat, _generator()), flat, atol=1e-5)
 
 
 def test_jpeg_keeps_a_flat_grey_picture() -> None:
     grey = torch.full((4, 3, 16, 16), 128 / 255)
 
-    assert torch.allclose(effects.jpeg(grey, _generator(), chance=1.0), grey, atol=1e-3)
+    assert torch.allclose(effects.jpeg(grey, _generator()), grey, atol=1e-3)
 
 
-def test_low_resolution_touches_its_share_alone() -> None:
-    pictures = torch.rand(28, 3, 48, 160, generator=_generator())
-    changed = (effects.low_resolution(pictures, share=0.5) != pictures).flatten(1).any(1)
+def test_jpeg_loses_less_of_smooth_pictures_than_of_noise() -> None:
+    rough = torch.rand(6, 3, 48, 160, generator=_generator())
+    smooth = torch.nn.functional.avg_pool2d(rough, 9, 1, 4)
 
-    assert changed.sum() == 14
+    def loss(pictures: torch.Tensor) -> torch.Tensor:
+        return (effects.jpeg(pictures, _generator(1)) - pictures).abs().mean()
+
+    assert loss(smooth) < 0.3 * loss(rough)
