@@ -39,7 +39,7 @@ def mmkit_steps() -> list[StepSpec]:
                 recogniser,
                 ParamSpec("crops", "bool", False, help="save a picture of each line, named in the column crop"),
                 ParamSpec("visualize", "bool", False, help="draw boxes, order and text of each page"),
-                ParamSpec("min_confidence", "float", 0.5, help="of a line that is kept"),
+                ParamSpec("min_confidence", "float", 0.6, help="of a line that is kept"),
                 ParamSpec("dpi", "int", 300, help="at which PDF pages are drawn"),
             ),
             fingerprint=fingerprint,

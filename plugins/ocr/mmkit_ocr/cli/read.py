@@ -45,7 +45,7 @@ def read(
         typer.Option("--recognizer", "-r", metavar="NAME", help="bundled, rapidocr, tesseract or a trained model."),
     ] = None,
     min_confidence: Annotated[
-        float | None, typer.Option("--min-confidence", min=0.0, max=1.0, help="Leave less certain lines out.")
+        float | None, typer.Option("--min-confidence", min=0.0, max=1.0, help="Leave less certain lines out; default 0.6.")
     ] = None,
     pages: Annotated[str | None, typer.Option("--pages", metavar="LIST", help="Only these pages: 1-3,7.")] = None,
     dpi: Annotated[int, typer.Option("--dpi", min=50, max=1200, help="Resolution at which PDF pages are drawn.")] = 300,

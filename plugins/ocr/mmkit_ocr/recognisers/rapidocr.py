@@ -16,10 +16,10 @@ from mmkit_ocr.reading import Reading
 __all__ = ["RapidOcr"]
 
 _HEIGHT: Final = 48
-_LEAST_WIDTH: Final = 320
+_LEAST_WIDTH: Final = 160
 _MOST_WIDTH: Final = 6000
 #: Columns of pixels a batch: each costs 18,710 scores for every eight of them.
-_BATCH_WIDTH: Final = 8 * _LEAST_WIDTH
+_BATCH_WIDTH: Final = 2560
 #: Full-width forms of ASCII, which the model mixes into Latin lines.
 _FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
