@@ -80,7 +80,7 @@ class Words:
 
     def sample(self, count: int, rng: np.random.Generator) -> list[str]:
         """`count` words of 1 to 25 printable ASCII characters, each with a letter or a digit."""
-        words = []
+        words: list[str] = []
         while len(words) < count:
             if rng.random() < self._made_up:
                 word = self._makers[int(rng.integers(len(self._makers)))](rng)
