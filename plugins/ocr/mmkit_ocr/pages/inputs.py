@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from mmkit.errors import BadInput, UsageError
 from mmkit.hookspecs import ReaderEntry
@@ -26,6 +28,10 @@ __all__ = ["documents", "page_numbers", "pages_of"]
 
 _PDF: Final = ReaderEntry((".pdf",), "image", "mmkit_ocr.pages.pdf:first_page")
 _HEAD: Final = 1024
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_ORIENTATION: Final = 0x0112
+#: Pages without colours may have this many times the pixels: they take a third of the memory, and are read at a half.
+_TIMES_GREY: Final = 4
 _TIFF: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -69,7 +75,7 @@ def pages_of(
         elif head.startswith(_TIFF):
             pages = _tiff_pages(file, name_of(item), numbers)
         else:
-            pages = _single_page(item, numbers)
+            pages = _single_page(item, file, numbers)
         yield from pages
 
 
@@ -101,42 +107,62 @@ def _from_stdin(stdin: Any, readers: dict[str, ReaderEntry]) -> Iterator[Item | 
     yield from expand_inputs(["-"], modality="image", stdin=lines, readers=readers)
 
 
-def _single_page(item: Item, numbers: frozenset[int] | None) -> Iterator[PageImage]:
+def _single_page(item: Item, file: BinaryIO, numbers: frozenset[int] | None) -> Iterator[PageImage]:
     if numbers is not None and 1 not in numbers:
         return
     width, height = image_size(item)
+    if width * height > _limit() and file.read(len(_PNG)) == _PNG:
+        file.seek(0)
+        with _damaged(name_of(item), 1):
+            page = _page_of(PngImagePlugin.PngImageFile(file), name_of(item), 1)
+        yield page
+        return
     # A JPEG over the limit is decoded at a half, a quarter or an eighth of its size; others are refused.
     side = min(width, height)
     while width * height > _limit() * (min(width, height) / side) ** 2 and side > min(width, height) // 8:
         side = max(1, side // 2)
-    image = read_image(item, min_side=side if side < min(width, height) else None)
-    yield PageImage(name_of(item), 1, np.asarray(image), _dpi(image))
+    whole = read_image(item, min_side=side if side < min(width, height) else None)
+    yield PageImage(name_of(item), 1, np.asarray(whole), _dpi(whole) * whole.width / width)
 
 
 def _tiff_pages(file: BinaryIO, where: str, numbers: frozenset[int] | None) -> Iterator[PageImage]:
     """Frames of a TIFF. The pages before one that is damaged are good."""
-    number = 0
-    try:
+    with _damaged(where, 1):
         image = TiffImagePlugin.TiffImageFile(file)
         count = image.n_frames
-        for number in range(count):
-            if numbers is not None and number + 1 not in numbers:
-                continue
-            image.seek(number)
-            if image.width * image.height > _limit():
-                raise BadInput(
-                    f"page {number + 1} has {image.width:,} × {image.height:,} pixels, more than the limit",
-                    where=where,
-                    mend=f"make it smaller, or raise the limit with {MAX_PIXELS_VARIABLE}",
-                )
-            upright = ImageOps.exif_transpose(image) if image.getexif().get(0x0112, 1) != 1 else image
-            pixels = np.asarray(to_rgb(upright))
-            yield PageImage(where, number + 1, pixels, _dpi(image), last=number + 1 == count)
+    for number in range(1, count + 1):
+        if numbers is None or number in numbers:
+            with _damaged(where, number):
+                image.seek(number - 1)
+                page = _page_of(image, where, number)
+            yield replace(page, last=number == count)
+
+
+def _page_of(image: Image.Image, where: str, number: int) -> PageImage:
+    """A page of an opened picture; one over the limit of pixels is reduced to a half where it has no colours."""
+    pixels, dpi = image.width * image.height, _dpi(image)
+    if pixels > _limit() and (image.mode not in ("1", "L") or pixels > _TIMES_GREY * _limit()):
+        raise BadInput(
+            f"page {number} has {image.width:,} × {image.height:,} pixels, more than the limit of {_limit():,}",
+            where=where,
+            mend=f"make it smaller, or raise the limit with {MAX_PIXELS_VARIABLE}",
+        )
+    upright = ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
+    if pixels > _limit():
+        upright, dpi = upright.convert("L").reduce(2), dpi / 2
+    return PageImage(where, number, np.asarray(to_rgb(upright)), dpi)
+
+
+@contextmanager
+def _damaged(where: str, number: int) -> Iterator[None]:
+    """Any exception of a decoder means one thing to the reader: the page is damaged."""
+    try:
+        yield
     except BadInput:
         raise
     except Exception as error:  # decoders meet damaged files with any exception at all
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise BadInput(f"page {number + 1} is truncated or damaged ({reason})", where=where) from error
+        raise BadInput(f"page {number} is truncated or damaged ({reason})", where=where) from error
 
 
 def _limit() -> int:

@@ -102,14 +102,27 @@ def test_pages_before_a_damaged_one_are_kept(tmp_path: Path):
         next(pages)
 
 
-def test_a_page_over_the_limit_is_refused_and_a_jpeg_reduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_a_page_over_the_limit_is_refused_in_colour_and_reduced_in_grey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+):
     monkeypatch.setenv("MMKIT_MAX_PIXELS", "10000")
-    for kind in ("png", "tif"):
-        Image.new("L", (200, 100)).save(tmp_path / f"large.{kind}")
+    path = tmp_path / f"large.{kind}"
+    for mode, size in (("RGB", (200, 100)), ("L", (401, 100))):
+        Image.new(mode, size).save(path)
         with pytest.raises(BadInput, match="MMKIT_MAX_PIXELS"):
-            opened(tmp_path / f"large.{kind}")
-    Image.new("L", (200, 100)).save(tmp_path / "large.jpg")
-    assert opened(tmp_path / "large.jpg")[0].pixels.shape == (50, 100, 3)
+            opened(path)
+    for mode in ("L", "1"):
+        Image.new(mode, (200, 100), 1).save(path, dpi=(300, 300))
+        (page,) = opened(path)
+        assert page.pixels.shape == (50, 100, 3) and page.dpi == pytest.approx(150, abs=1)
+
+
+def test_a_jpeg_over_the_limit_is_decoded_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MMKIT_MAX_PIXELS", "10000")
+    Image.new("L", (200, 100)).save(tmp_path / "large.jpg", dpi=(300, 300))
+    (page,) = opened(tmp_path / "large.jpg")
+    assert page.pixels.shape == (50, 100, 3) and page.dpi == 150
 
 
 def test_page_numbers_are_numbers_and_ranges():
