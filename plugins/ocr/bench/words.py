@@ -5,8 +5,8 @@
 
 A labels file has lines of file, tab, text; files are beside it. `rapidocr-package` is the recogniser as the package
 rapidocr runs it, `rapidocr` the same model through this plugin. Accuracy is over the 36 characters of PARSeq's
-protocol: lower case, letters and digits alone, all crops counted; `full` is exact. Accents are left out first. Speed is
-the median of three rounds over the first 500 crops of the first set, the recognisers taking turns, after a round that
+protocol: lower case, letters and digits alone, all crops counted; `full` is exact. Speed is the
+median of three rounds over the first 500 crops of the first set, the recognisers taking turns, after a round that
 is not counted.
 """
 
@@ -17,7 +17,6 @@ import json
 import statistics
 import sys
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -49,11 +48,6 @@ def load(name: str) -> Read:
         return rapidocr_package()
     reader = recogniser(name)
     return lambda crops: [reading.text for reading in reader.read(crops)]
-
-
-def plain(text: str) -> str:
-    """Full-width forms and accents as ASCII, as the labels of the usual sets have them: RÓŻOWEJ is ROZOWEJ there."""
-    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
 def labelled(path: Path) -> tuple[list[np.ndarray], list[str]]:
@@ -88,7 +82,7 @@ def main() -> None:
     results: dict[str, dict[str, dict[str, float]]] = {name: {} for name in readers}
     for name, read in readers.items():
         for title, (crops, texts) in sets.items():
-            found = [plain(text) for text in read(crops)]
+            found = read(crops)
             scores = word_scores(found, texts)
             scores["full"] = word_scores(found, texts, charset="full")["word_accuracy"]
             results[name][title] = scores
