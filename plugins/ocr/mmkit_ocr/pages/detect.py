@@ -23,7 +23,7 @@ MOST_PIXELS: Final = 3.2e6
 MOST_ENLARGED: Final = 2.0
 MOST_REDUCED: Final = 0.25
 #: Lines lower than this, as the detector saw them, are looked for again in a larger picture.
-LOW_LINE: Final = 11.0
+LOW_LINE: Final = 18.0
 
 _TILE: Final = 1536
 _OVERLAP: Final = 192

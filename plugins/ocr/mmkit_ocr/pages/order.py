@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mmkit_ocr.pages.page import Line
 from mmkit_ocr.pages.paragraphs import paragraph_starts
-from mmkit_ocr.pages.quads import quad_size
+from mmkit_ocr.pages.quads import FloatArray, quad_size
 
 __all__ = ["in_reading_order", "rows_of"]
 
@@ -26,11 +26,16 @@ Boxes = NDArray[np.float32]
 Interval = tuple[float, float]
 
 #: The narrowest strip between columns, and the shortest line of running text, in heights of a line.
-_GUTTER: Final = 0.8
+_GUTTER: Final = 0.35
 _RUNNING: Final = 7.0
 #: Running text has as many lines, and most of them fill this much of the column.
 _LEAST_LINES: Final = 3
 _FILLED: Final = 0.5
+#: Lines of a column that tell where it stands at its end, the share of a line that must lie in it, and how many rows
+#: without columns of their own may go on in those above.
+_LOWEST: Final = 8
+_WITHIN: Final = 0.75
+_STRAY_ROWS: Final = 3
 
 
 def in_reading_order(lines: Sequence[Line]) -> list[Line]:
@@ -102,15 +107,23 @@ def _straightened(lines: Sequence[Line]) -> Boxes:
         reached = np.cumsum(lengths[level][order])
         angle = float(slopes[level][order][np.searchsorted(reached, reached[-1] / 2)])
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]], np.float32)
-    points = quads @ turn.T
+    points = np.stack([_inked(line) for line in lines]) @ turn.T
     return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+
+
+def _inked(line: Line) -> FloatArray:
+    """The quad from a line's first word to its last: the line's own reaches beyond its ink, and columns stand close."""
+    if not line.words:
+        return line.quad
+    first, last = line.words[0].quad, line.words[-1].quad
+    return np.stack([first[0], last[1], last[2], first[3]])
 
 
 def _blocks(boxes: Boxes, indices: list[int]) -> list[list[int]]:
     """Groups of lines, in the order in which they are read."""
     height = float(np.median(boxes[indices, 3] - boxes[indices, 1]))
     blocks: list[list[int]] = []
-    for columns in _parts(boxes, _slices(boxes, indices), height):
+    for columns in _joined(boxes, _parts(boxes, rows_of(boxes, indices), height)):
         if len(columns) == 1:
             blocks += columns
         else:
@@ -119,30 +132,59 @@ def _blocks(boxes: Boxes, indices: list[int]) -> list[list[int]]:
     return blocks
 
 
-def _parts(boxes: Boxes, slices: list[list[int]], height: float) -> list[list[list[int]]]:
-    """A page's slices as parts from top to bottom, each as its columns; one where a part has none."""
-    if not slices:
+def _parts(boxes: Boxes, rows: list[list[int]], height: float) -> list[list[list[int]]]:
+    """A page's rows as parts from top to bottom, each as its columns; one where a part has none."""
+    if not rows:
         return []
-    for start, end, gutters in sorted(_runs(boxes, slices, _GUTTER * height), key=lambda run: run[0] - run[1]):
-        inside = [index for each in slices[start:end] for index in each]
+    for start, end, gutters in sorted(_runs(boxes, rows, _GUTTER * height), key=lambda run: run[0] - run[1]):
+        inside = [index for each in rows[start:end] for index in each]
         columns = _columns(boxes, inside, gutters, height)
         if len(columns) > 1:
-            above, below = _parts(boxes, slices[:start], height), _parts(boxes, slices[end:], height)
+            above, below = _parts(boxes, rows[:start], height), _parts(boxes, rows[end:], height)
             return [*above, columns, *below]
-    return [[[index for each in slices for index in each]]]
+    return [[[index for each in rows for index in each]]]
 
 
-def _runs(boxes: Boxes, slices: list[list[int]], narrowest: float) -> Iterator[tuple[int, int, list[Interval]]]:
-    """From each slice on, the longest run of slices that leave a strip free: (start, end, strips)."""
-    strips = [_free(boxes, lines, narrowest) for lines in slices]
-    lefts = [float(boxes[lines, 0].min()) for lines in slices]
-    rights = [float(boxes[lines, 2].max()) for lines in slices]
+def _joined(boxes: Boxes, parts: list[list[list[int]]]) -> list[list[list[int]]]:
+    """Parts, with one that goes on in the columns above it joined to them.
+
+    On a page that is not flat the strips between columns lean, and no straight one stays free for the whole height.
+    """
+    joined: list[list[list[int]]] = []
+    for part in parts:
+        lines = [index for column in part for index in column]
+        if joined and len(joined[-1]) > 1 and (len(part) > 1 or len(rows_of(boxes, lines)) <= _STRAY_ROWS):
+            homes = [_home(boxes, index, joined[-1]) for index in lines]
+            if None not in homes:
+                for index, home in zip(lines, homes, strict=True):
+                    joined[-1][home or 0].append(index)
+                continue
+        joined.append([list(column) for column in part])
+    return joined
+
+
+def _home(boxes: Boxes, index: int, columns: Sequence[Sequence[int]]) -> int | None:
+    """The column whose lowest lines have a line below them, if it is one alone."""
+    left, right = boxes[index, 0], boxes[index, 2]
+    for number, column in enumerate(columns):
+        lowest = sorted(column, key=lambda other: boxes[other, 3])[-_LOWEST:]
+        shared = min(right, boxes[lowest, 2].max()) - max(left, boxes[lowest, 0].min())
+        if shared >= _WITHIN * (right - left):
+            return number
+    return None
+
+
+def _runs(boxes: Boxes, rows: list[list[int]], narrowest: float) -> Iterator[tuple[int, int, list[Interval]]]:
+    """From each row on, the longest run of rows that leave a strip free: (start, end, strips)."""
+    strips = [_free(boxes, lines, narrowest) for lines in rows]
+    lefts = [float(boxes[lines, 0].min()) for lines in rows]
+    rights = [float(boxes[lines, 2].max()) for lines in rows]
     reached = 0
-    for start in range(len(slices)):
+    for start in range(len(rows)):
         free: list[Interval] = [(-math.inf, math.inf)]
         left, right = math.inf, -math.inf
         best: tuple[int, int, list[Interval]] | None = None
-        for end in range(start, len(slices)):
+        for end in range(start, len(rows)):
             free = [strip for strip in _common(free, strips[end]) if strip[1] - strip[0] >= narrowest]
             left, right = min(left, lefts[end]), max(right, rights[end])
             if len(free) <= 2 and all(math.isinf(strip[0]) or math.isinf(strip[1]) for strip in free) and best:
@@ -154,20 +196,6 @@ def _runs(boxes: Boxes, slices: list[list[int]], narrowest: float) -> Iterator[t
         if best is not None and best[1] > reached:
             reached = best[1]
             yield best
-
-
-def _slices(boxes: Boxes, indices: Sequence[int]) -> list[list[int]]:
-    """Lines parted where a level line crosses none of them; the top and bottom quarter of each may be crossed."""
-    inset = (boxes[:, 3] - boxes[:, 1]) / 4
-    slices: list[list[int]] = []
-    bottom = -math.inf
-    for index in sorted(indices, key=lambda index: boxes[index, 1] + inset[index]):
-        if slices and boxes[index, 1] + inset[index] < bottom:
-            slices[-1].append(index)
-        else:
-            slices.append([index])
-        bottom = max(bottom, float(boxes[index, 3] - inset[index]))
-    return slices
 
 
 def _free(boxes: Boxes, lines: Sequence[int], narrowest: float) -> list[Interval]:
