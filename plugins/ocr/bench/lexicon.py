@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-from mmkit.media import read_image
 from mmkit_ocr.encoder import OcrWordEncoder
 from mmkit_ocr.evaluate import folded
 from mmkit_ocr.lexicon import Lexicon
 from mmkit_ocr.recogniser.crops import fitted
+
+from mmkit.media import read_image
 
 
 def main() -> None:

@@ -22,7 +22,11 @@ RecognizerOption = Annotated[
 ]
 DecodeOption = Annotated[
     str | None,
-    typer.Option("--decode", metavar="WAY", help="ar, nar or draft: from best to fastest; bundled and trained only."),
+    typer.Option(
+        "--decode",
+        metavar="WAY",
+        help="careful, ar (default), nar or draft: from best to fastest; bundled and trained only.",
+    ),
 ]
 
 

@@ -81,9 +81,12 @@ class Network(nn.Module):
         nn.init.zeros_(self.refine_draft.bias)
 
     def forward(self, crops: Tensor) -> Seen:
-        n = crops.shape[0]
         features = self.backbone(crops.flip(1) * 2 - 1)
-        necked = self.neck(features)
+        return self.seen_from(features, self.neck(features))
+
+    def seen_from(self, features: Tensor, necked: Tensor) -> Seen:
+        """The half behind the convolutions: maps (N, 384, 3, W / 4) and neck states (N, T, 120) -> ``Seen``."""
+        n = features.shape[0]
         # Neighbouring columns merge, as PP-OCRv6's own pooling does: 8 pixels a column.
         grid = self.norm_features(features.permute(0, 2, 3, 1)).reshape(n, _ROWS, -1, 2 * BACKBONE_DIM)
         tokens = torch.cat([self.merge_columns(grid), self.enter_neck(necked)[:, None]], 1)

@@ -63,7 +63,7 @@ def test_reading_does_not_depend_on_the_batch(network, draw: Callable[[str], np.
     assert reader.read([]) == []
 
 
-@pytest.mark.parametrize("decoding", ["draft", "nar", "ar"])
+@pytest.mark.parametrize("decoding", ["draft", "nar", "ar", "careful"])
 def test_every_character_has_a_confidence(network, draw: Callable[[str], np.ndarray], decoding: str) -> None:  # type: ignore[no-untyped-def]
     for reading in WordReader(network, decoding=decoding).read([draw("exit"), draw("b")]):
         assert len(reading.characters) == len(reading.text)
@@ -126,3 +126,19 @@ def test_the_onnx_graph_equals_torch(network, tmp_path: Path) -> None:  # type: 
     for count in (1, 3, 4):
         written = session.run(None, {INPUT: crops[:count].numpy()})[0]
         assert np.abs(written - own[:count]).max() < 1e-3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 90), (40, 6), (200, 300)])
+def test_second_looks_stand_any_size(size: tuple[int, int]) -> None:
+    from mmkit_ocr.recogniser.views import LOOKS, second_looks
+
+    crop = np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8)
+    looks = second_looks(crop, width=96)
+    assert len(looks) == LOOKS
+    assert {look.shape for look in looks} == {(48, 96, 3)}
+
+
+def test_a_doubted_reading_gives_way_to_a_surer_one(network, draw: Callable[[str], np.ndarray]) -> None:  # type: ignore[no-untyped-def]
+    crops = [draw(word) for word in ("exit", "taxi", "b4")]
+    first, careful = (WordReader(network, decoding=way).read(crops) for way in ("ar", "careful"))
+    assert all(own.confidence >= before.confidence - 1e-5 for own, before in zip(careful, first, strict=True))
