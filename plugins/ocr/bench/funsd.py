@@ -1,6 +1,6 @@
 """Words of FUNSD's forms: how many are found and read, beside rapidocr's and tesseract's own pipelines.
 
-    python plugins/ocr/bench/funsd.py FUNSD --split testing_data --systems bundled,rapidocr,own-rapidocr,own-tesseract
+    python plugins/ocr/bench/funsd.py FUNSD --split testing_data --systems rapidocr+bundled,rapidocr,own-rapidocr
 
 FUNSD holds ``training_data`` and ``testing_data`` with ``images`` and ``annotations``. A word counts as read where a
 word of the same text is paired with it one to one, and the centre of one of the two boxes lies in the other box.
@@ -40,10 +40,9 @@ def truth(path: Path) -> Words:
 def mmkit_system(name: str) -> Callable[[Path], Words]:
     from mmkit_ocr.pages.page import PageImage
     from mmkit_ocr.pages.quads import bounds
-    from mmkit_ocr.pages.reader import PageReader
-    from mmkit_ocr.reading import recogniser
+    from mmkit_ocr.pages.reader import page_reader
 
-    reader = PageReader(recogniser(name, device="cpu"))
+    reader = page_reader(name, device="cpu")
 
     def read(path: Path) -> Words:
         pixels = np.asarray(Image.open(path).convert("RGB"))
@@ -146,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
     parser.add_argument("--split", default="training_data", choices=("training_data", "testing_data"))
-    parser.add_argument("--systems", default="rapidocr,own-rapidocr,own-tesseract")
+    parser.add_argument("--systems", default="rapidocr+bundled,own-rapidocr,own-tesseract")
     parser.add_argument("--pages", type=int, default=0, help="a fixed random part of the pages; 0 takes all")
     parser.add_argument("--only", type=Path, help="a JSON list of annotations: only their pages")
     parser.add_argument("--show", action="store_true", help="list the words that were missed and made up")

@@ -27,7 +27,7 @@ def mmkit_commands() -> list[CommandEntry]:
 @hookimpl
 def mmkit_steps() -> list[StepSpec]:
     inputs = ParamSpec("inputs", "paths", help="files, folders or globs")
-    recogniser = ParamSpec("recogniser", "str", "", help="bundled, rapidocr, tesseract or a path; the default if empty")
+    recogniser = ParamSpec("recogniser", "str", "", help="a recogniser, or two as FIRST+SECOND; the default if empty")
     fingerprint = "mmkit_ocr.steps:fingerprint"
     return [
         StepSpec(

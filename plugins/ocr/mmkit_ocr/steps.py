@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from mmkit.recipes.context import StepContext
     from mmkit_ocr.pages.page import Page
-    from mmkit_ocr.reading import Recogniser
 
 __all__ = ["fingerprint", "read", "words"]
 
@@ -21,11 +20,13 @@ def fingerprint(*, recogniser: str, **_: object) -> str:
     from mmkit.models.hashes import file_sha256
     from mmkit_ocr.pages.models import model_path
     from mmkit_ocr.pages.reader import DEFAULT_RECOGNISER
+    from mmkit_ocr.recogniser.weights import BUNDLED
 
     name = recogniser or DEFAULT_RECOGNISER
-    parts = ("det", "cls", "rec") if name == "rapidocr" else ("det", "cls")
-    hashes = [file_sha256(model_path(part)) for part in parts]
-    return " ".join([name, *hashes])
+    files = [model_path("det"), model_path("cls")]
+    files += [model_path("rec")] if "rapidocr" in name.split("+") else []
+    files += [BUNDLED] if "bundled" in name.split("+") else []
+    return " ".join([name, *map(file_sha256, files)])
 
 
 def read(
@@ -46,12 +47,10 @@ def read(
 
     from mmkit_ocr.pages.inputs import documents, pages_of
     from mmkit_ocr.pages.output import Names
-    from mmkit_ocr.pages.reader import DEFAULT_RECOGNISER, PageReader
+    from mmkit_ocr.pages.reader import page_reader
     from mmkit_ocr.pages.stream import read_documents
 
-    reader = PageReader(
-        _recogniser(context, recogniser or DEFAULT_RECOGNISER), device=context.device, min_confidence=min_confidence
-    )
+    reader = page_reader(_named(context, recogniser), device=context.device, min_confidence=min_confidence)
     names = Names()
     rows: list[dict[str, Any]] = []
     items = documents([str(path) for path in inputs])
@@ -82,9 +81,10 @@ def words(context: StepContext, *, inputs: Sequence[Path], recogniser: str) -> p
 
     from mmkit.errors import BadInput
     from mmkit.media import read_image
+    from mmkit_ocr import reading
     from mmkit_ocr.pages.output import Names
 
-    reader = _recogniser(context, recogniser or "bundled")
+    reader = reading.recogniser(_named(context, recogniser) or "bundled", device=context.device)
     names = Names()
     sources: list[str] = []
     crops = []
@@ -105,11 +105,12 @@ def words(context: StepContext, *, inputs: Sequence[Path], recogniser: str) -> p
     )
 
 
-def _recogniser(context: StepContext, name: str) -> Recogniser:
-    """By name, or by a path relative to the recipe."""
-    from mmkit_ocr.reading import RECOGNISERS, recogniser
+def _named(context: StepContext, name: str) -> str | None:
+    """The name with paths in it relative to the recipe; None for the default."""
+    from mmkit_ocr.reading import RECOGNISERS
 
-    return recogniser(name if name in RECOGNISERS else str(context.root / name), device=context.device)
+    parts = [part if part in RECOGNISERS else str(context.root / part) for part in name.split("+") if part]
+    return "+".join(parts) or None
 
 
 def _rows(context: StepContext, page: Page, name: str, crops: bool) -> list[dict[str, Any]]:

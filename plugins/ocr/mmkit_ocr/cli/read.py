@@ -42,10 +42,16 @@ def read(
     ] = None,
     recognizer: Annotated[
         str | None,
-        typer.Option("--recognizer", "-r", metavar="NAME", help="bundled, rapidocr, tesseract or a trained model."),
+        typer.Option(
+            "--recognizer",
+            "-r",
+            metavar="NAME",
+            help="bundled, rapidocr, tesseract, a file, or two: FIRST+SECOND.",
+        ),
     ] = None,
     min_confidence: Annotated[
-        float | None, typer.Option("--min-confidence", min=0.0, max=1.0, help="Leave less certain lines out; default 0.6.")
+        float | None,
+        typer.Option("--min-confidence", min=0.0, max=1.0, help="Leave lines below it out; default 0.6."),
     ] = None,
     pages: Annotated[str | None, typer.Option("--pages", metavar="LIST", help="Only these pages: 1-3,7.")] = None,
     dpi: Annotated[int, typer.Option("--dpi", min=50, max=1200, help="Resolution at which PDF pages are drawn.")] = 300,
@@ -79,16 +85,15 @@ def read(
     from mmkit.cli.progress import Progress
     from mmkit.config import settings
     from mmkit_ocr.pages.inputs import documents, page_numbers, pages_of
-    from mmkit_ocr.pages.reader import DEFAULT_RECOGNISER, MIN_CONFIDENCE, PageReader
+    from mmkit_ocr.pages.reader import MIN_CONFIDENCE, page_reader
     from mmkit_ocr.pages.stream import read_documents
-    from mmkit_ocr.reading import recogniser
 
     kind = _kind(format, json)
     numbers = page_numbers(pages)
     target = _target(output, kind, overwrite)
     chosen = settings(device=device)
-    reader = PageReader(
-        recogniser(recognizer or DEFAULT_RECOGNISER, device=chosen.device),
+    reader = page_reader(
+        recognizer,
         device=chosen.device,
         min_confidence=MIN_CONFIDENCE if min_confidence is None else min_confidence,
         upright=upright,
