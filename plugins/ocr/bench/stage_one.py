@@ -1,7 +1,7 @@
 """What stage 1, the decoder's pre-training from words alone, brings: two runs of stage 2 that differ in nothing else.
 
     python plugins/ocr/bench/stage_one.py --words words.txt --crops a/labels.tsv --crops b/labels.tsv \
-        --backgrounds photos --seconds-words 120 --steps 300
+        --backgrounds photos --steps-words 300 --steps 300
 
 Small enough for a CPU: PP-OCRv6's convolutions are frozen and their features of a fixed set of drawn and real crops are
 made once; one transformer layer, the Feature Merge Unit and the decoder are trained. Both arms start from the same
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--drawn", type=int, default=1200)
     parser.add_argument("--held-out", type=int, default=200, help="of the drawn crops, and as many of the real ones")
     parser.add_argument("--vocabulary", type=int, default=4000, help="words of stage 1")
-    parser.add_argument("--seconds-words", type=float, default=120)
+    parser.add_argument("--steps-words", type=int, default=300)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
@@ -75,7 +75,7 @@ def main() -> None:
             rng = np.random.default_rng(given.seed)
             words = [word for words in lists for word in words]
             words = [words[row] for row in rng.choice(len(words), min(given.vocabulary, len(words)), replace=False)]
-            budget = Budget(seconds=given.seconds_words)
+            budget = Budget(steps=given.steps_words)
             tower, noise = MiniTower(WEIGHTS), natural_noise(network, photos, most=60)
             report = pretrain_decoder(network.decoder, words, tower, noise, budget, batch=48, permutations=4)
         checks = train(network, features, numbers, shown, held, [texts[row] for row in held], given)

@@ -78,7 +78,6 @@ def export_onnx(network: Network, path: Path) -> None:
                 output_names=[OUTPUT],
                 dynamic_axes={INPUT: {0: "N"}, OUTPUT: {0: "N"}},
                 opset_version=_OPSET,
-                do_constant_folding=False,
                 dynamo=False,
             )
         onnx.checker.check_model(temporary)

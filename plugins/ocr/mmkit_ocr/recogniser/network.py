@@ -90,7 +90,7 @@ class Network(nn.Module):
         # Neighbouring columns merge, as PP-OCRv6's own pooling does: 8 pixels a column.
         grid = self.norm_features(features.permute(0, 2, 3, 1)).reshape(n, _ROWS, -1, 2 * BACKBONE_DIM)
         tokens = torch.cat([self.merge_columns(grid), self.enter_neck(necked)[:, None]], 1)
-        tokens = (tokens + self.rows + self.columns).flatten(1, 2)
+        tokens = (tokens + self.rows + self.columns[:, :, : tokens.shape[2]]).flatten(1, 2)
         for layer in self.layers:
             tokens = layer(tokens)
         refined = self.norm_draft(tokens[:, -necked.shape[1] :])

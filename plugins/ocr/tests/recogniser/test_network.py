@@ -142,3 +142,20 @@ def test_a_doubted_reading_gives_way_to_a_surer_one(network, draw: Callable[[str
     crops = [draw(word) for word in ("exit", "taxi", "b4")]
     first, careful = (WordReader(network, decoding=way).read(crops) for way in ("ar", "careful"))
     assert all(own.confidence >= before.confidence - 1e-5 for own, before in zip(careful, first, strict=True))
+
+
+def test_the_runtime_of_a_cpu_reads_as_torch_does(weights: Path, tmp_path: Path, monkeypatch, draw) -> None:  # type: ignore[no-untyped-def]
+    pytest.importorskip("onnx")
+    from mmkit_ocr.recogniser import runtime
+    from mmkit_ocr.recogniser.reader import chosen, decode
+
+    monkeypatch.setattr(runtime, "settings", lambda: type("Here", (), {"cache_dir": tmp_path})())
+    network = load_network(weights)
+    own = runtime.Runtime(weights, threads=1)
+    assert not own.written
+    own.write(network)
+    assert own.written
+    crops = np.stack([fitted(draw(word), width=96) for word in ("exit", "b")])
+    pictures = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+    sure = chosen(own.logits(crops))[1]
+    assert (sure - decode(network, network(pictures), "ar")[1]).abs().max() < 0.05
