@@ -14,7 +14,6 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from mmkit.errors import MissingExtra
 from mmkit_ocr.recogniser.charset import BOS, SLOTS
 from mmkit_ocr.recogniser.decoding import refine
 from mmkit_ocr.recogniser.network import HEIGHT, Network
@@ -54,15 +53,9 @@ class WholeReading(nn.Module):
 
 
 def export_onnx(network: Network, path: Path) -> None:
-    """Write the network as ONNX (opset 17), whole or not at all; any number of crops is one batch.
+    """Write the network as ONNX (opset 17), whole or not at all; any number of crops is one batch."""
+    import onnx
 
-    Raises:
-        MissingExtra: the package onnx is not installed.
-    """
-    try:
-        import onnx
-    except ImportError as error:
-        raise MissingExtra("onnx", extra="export", feature="the export") from error
     example = torch.zeros(2, 3, HEIGHT, network.shape.width)
     whole = WholeReading(network.cpu().float()).eval()
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-", suffix=".onnx")

@@ -145,7 +145,6 @@ def load_ppocr(path: str | Path) -> tuple[Backbone, Neck, nn.Linear]:
     """The published weights: backbone, neck and a classifier (C = blank + the printable ASCII characters).
 
     Raises:
-        ImportError: the package onnx is not installed.
         ValueError: the file holds another network.
     """
     import onnx

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mmkit.encoders.device import resolve_device
-from mmkit.errors import ModelUnavailable, UsageError
+from mmkit.errors import UsageError
 from mmkit_ocr.reading import RECOGNISERS, Reading
 from mmkit_ocr.recogniser.charset import EOS, to_text
 from mmkit_ocr.recogniser.crops import fitted
@@ -101,8 +101,8 @@ class WordReader:
             return None
         try:
             self._runtime.write(self.network)
-        except (OSError, ModelUnavailable):
-            # A cache that cannot be written, or onnx not installed: torch reads the same, only slower.
+        except OSError:
+            # The cache cannot be written: torch reads the same, only slower.
             self._runtime = None
         return self._runtime
 

@@ -52,7 +52,6 @@ class Runtime:
 
         Raises:
             OSError: the cache folder cannot be written.
-            MissingExtra: the package onnx is not installed.
         """
         from mmkit_ocr.recogniser.export import export_onnx
 

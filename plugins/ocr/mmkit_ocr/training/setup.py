@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmkit.errors import MissingExtra, ModelUnavailable, UsageError
+from mmkit.errors import ModelUnavailable, UsageError
 from mmkit_ocr.recogniser.network import HEIGHT, Network, Shape
 from mmkit_ocr.training.crops import CropSet, crop_set
 from mmkit_ocr.training.spelling import read_words, usable
@@ -135,8 +135,6 @@ def _strip(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _take_ppocr(network: Network) -> None:
-    if find_spec("onnx") is None:
-        raise MissingExtra("onnx", extra="export", feature="starting from PP-OCRv6")
     found = find_spec("rapidocr")
     path = Path(found.origin).parent / "models" / _PPOCR if found is not None and found.origin else None
     if path is None or not path.is_file():
