@@ -1,0 +1,1 @@
+"""The recogniser: network, decoding and the reader around them."""

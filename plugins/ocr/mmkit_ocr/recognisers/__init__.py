@@ -1,0 +1,1 @@
+"""Recognisers of other projects behind the same contract as the bundled one."""
