@@ -17,6 +17,8 @@ def group_with_default(name: str) -> type[TyperGroup]:
     """
 
     class GroupWithDefault(TyperGroup):
+        default_verb = name
+
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             asks_for_help = bool(args) and args[0] in ctx.help_option_names
             if args and args[0] not in self.commands and not asks_for_help:

@@ -44,7 +44,7 @@ def test_classes_come_from_a_file_and_templates_are_averaged(cli: Any, pictures:
         (["-l", "a,b,a"], 2, "the class 'a' is named twice"),
         (["-l", "a,b", "--template", "no braces"], 2, "the template 'no braces' has no {}"),
         (["--labels-file", "none.txt"], 1, "none.txt: no such file"),
-        (["-l", "a,b", "-e", "nope"], 4, "no encoder is called 'nope'; known encoders: mini, openclip, st"),
+        (["-l", "a,b", "-e", "nope"], 4, "no encoder is called 'nope'; known encoders: mini"),
     ],
 )
 def test_what_classify_refuses(arguments: list[str], code: int, said: str, cli: Any, pictures: Path) -> None:

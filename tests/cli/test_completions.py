@@ -63,6 +63,7 @@ def test_verbs_and_options_are_completed_those_of_plugins_too(complete: Any, sit
         f"{specs}@hookimpl\ndef mmkit_commands():\n    return [CommandEntry('mend', 'site_torn.gone:main', 's')]\n",
     )
     site.add("raises", "raise ValueError")
-    assert complete("mmkit m") == ["match", "models", "mend"]
+    assert {"match", "models", "mend"} <= set(complete("mmkit m"))
+    assert complete("mmkit me") == ["mend"]
     assert complete("mmkit index e") == ["export"]
     assert complete("mmkit match --one") == ["--one-to-one"]

@@ -7,13 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from mmkit_separate import live
-from mmkit_separate.cli import app
 
 from mmkit.cli.entry import run as mmkit
 
@@ -40,23 +38,12 @@ def test_without_a_verb_it_mixes(run: Run, wav: Callable[..., Path], tiny: Path)
     assert Path(told["residual"]).is_file() and Path("out/mix-a-violin.wav").is_file()
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (["song.wav", "-q", "x"], ["mix", "song.wav", "-q", "x"]),
-        (["-q", "x", "song.wav"], ["mix", "-q", "x", "song.wav"]),
-        (["tag", "song.wav"], ["tag", "song.wav"]),
-        (["eval", "--help"], ["eval", "--help"]),
-        (["--help"], ["--help"]),
-        (["./train"], ["mix", "./train"]),
-        ([], []),
-    ],
-)
-def test_the_verb_is_put_in_where_it_is_left_out(given: list[str], expected: list[str]) -> None:
-    import typer
-
-    group: Any = typer.main.get_command(app)
-    assert group.with_verb(given) == expected
+def test_help_lists_the_verbs_under_the_options_of_a_separation(run: Run) -> None:
+    code, out, _ = run("separate", "--help")
+    assert code == 0
+    assert "--query-image" in out
+    verbs = out.partition("Verbs (without one: mix):")[2]
+    assert all(f"\n  {verb} " in verbs for verb in ("mix", "tag", "train", "eval"))
 
 
 def test_a_bad_file_does_not_stop_the_others(run: Run, wav: Callable[..., Path], tiny: Path, tmp_path: Path) -> None:
