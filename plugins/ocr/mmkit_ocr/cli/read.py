@@ -81,7 +81,7 @@ def read(
       mmkit ocr read book.tif --pages 3-5 --format hocr -o book.hocr
       scanimage --format png | mmkit ocr read -
     """
-    from mmkit.cli.output import finish
+    from mmkit.cli.output import finish, note
     from mmkit.cli.progress import Progress
     from mmkit.config import settings
     from mmkit_ocr.pages.inputs import documents, page_numbers, pages_of
@@ -98,7 +98,7 @@ def read(
         min_confidence=MIN_CONFIDENCE if min_confidence is None else min_confidence,
         upright=upright,
     )
-    failed = []
+    failed, seen = [], 0
     with ExitStack() as stack:
         out = stack.enter_context(target)
         draw = _drawer(visualize, overwrite) if visualize is not None else None
@@ -110,6 +110,7 @@ def read(
             strict=strict,
         )
         for done in finished:
+            seen += 1
             if done.page is not None:
                 out.add(done.page)
                 if draw is not None:
@@ -117,6 +118,8 @@ def read(
             elif done.failure is not None:
                 failed.append(done.failure)
             progress.advance()
+    if not seen:
+        note("nothing to read was found in the inputs")
     return finish(failed, failures or Path("failures.jsonl"))
 
 

@@ -51,13 +51,14 @@ def words(
       mmkit ocr words crops/ --json > words.jsonl
       find . -name '*.jpg' | mmkit ocr words - --min-confidence 0.5
     """
-    from mmkit.cli.output import emit, emit_json, finish, shown_path
+    from mmkit.cli.output import emit, emit_json, finish, note, shown_path
     from mmkit.cli.progress import Progress
     from mmkit.types import Failure
     from mmkit_ocr.cli.loading import batches_of, crops_from, reader_named
 
     reader = reader_named(recognizer, device, decode)
     failed: list[Failure] = []
+    seen = 0
     with Progress("reading words", inputs=crops) as progress:
         loaded = crops_from(crops, column=column, failed=failed, strict=strict)
         for items, pictures in batches_of(loaded, 64):
@@ -76,4 +77,7 @@ def words(
                 else:
                     emit(f"{shown_path(item.id)}\t{reading.text}\t{reading.confidence:.3f}")
             progress.advance(len(items))
+            seen += len(items)
+    if not seen and not failed:
+        note("nothing to read was found in the inputs")
     return finish(failed, failures or Path("failures.jsonl"))

@@ -177,6 +177,15 @@ def test_a_blank_page_is_an_empty_result(work: Path, loaded: None, capsys: pytes
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("verb", ["read", "words"])
+def test_a_folder_without_pictures_is_said_to_hold_nothing(
+    verb: str, work: Path, loaded: None, capsys: pytest.CaptureFixture[str]
+):
+    (work / "empty").mkdir()
+    assert mmkit(["ocr", verb, "empty"]) == 0
+    assert "nothing to read was found" in capsys.readouterr().err
+
+
 def test_doubtful_lines_can_be_left_out(work: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("mmkit_ocr.reading.recogniser", lambda name, device="auto": Widths(lines=True))
     drawn().save("a.png")
