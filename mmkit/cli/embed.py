@@ -26,7 +26,7 @@ from mmkit.cli.options import (
     modality_named,
     new_app,
 )
-from mmkit.cli.output import emit, emit_json, finish
+from mmkit.cli.output import check_free, emit, emit_json, finish
 from mmkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -135,10 +135,7 @@ def _to_file(encoder: Encoder, batches: Iterable[EncodedBatch], output: Path, ov
 
     from mmkit.store import Store, content_key
 
-    if output.exists() and not overwrite:
-        raise UsageError("is there already", where=str(output), mend="give --overwrite to replace it")
-    if not output.parent.is_dir():
-        raise UsageError("its folder does not exist", where=str(output), mend=f"mkdir -p {output.parent}")
+    check_free(output, overwrite=overwrite)
     with tempfile.TemporaryDirectory(prefix=".mmkit-", dir=output.parent) as folder:
         store = Store.create(Path(folder) / "store", encoder.spec, dtype="float32")
         seen: dict[str, int] = {}

@@ -9,12 +9,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mmkit.errors import EXIT_OK, EXIT_PARTIAL
+from mmkit.errors import EXIT_OK, EXIT_PARTIAL, UsageError
 from mmkit.types import Failure
 
-__all__ = ["emit", "emit_json", "finish", "note", "shown_path", "table"]
+__all__ = ["check_free", "emit", "emit_json", "finish", "note", "shown_path", "table"]
 
 _SHOWN_FAILURES: Final = 5
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Refuse a file to write before any work is done. Raises UsageError where it is there or its folder is not."""
+    if path.exists() and not overwrite:
+        raise UsageError("is there already", where=str(path), mend="give --overwrite to replace it")
+    if not path.parent.is_dir():
+        raise UsageError("its folder does not exist", where=str(path), mend=f"mkdir -p {path.parent}")
 
 
 def emit(text: str) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmkit.errors import BadInput, MmkitError, UsageError
+from mmkit.media.source import atomic_path
 from mmkit.types import Failure, Item
 from mmkit_link.records import Records
 from mmkit_link.sketches import edit_similarities
@@ -88,9 +89,8 @@ class Adapter:
             "about": self.about,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_bytes(save(tensors, {"mmkit_link": json.dumps(about, ensure_ascii=False)}))
-        partial.replace(path)
+        with atomic_path(path) as partial:
+            partial.write_bytes(save(tensors, {"mmkit_link": json.dumps(about, ensure_ascii=False)}))
 
 
 def is_adapter(path: Path) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmkit.errors import BadInput
+from mmkit.media.source import atomic_path
 from mmkit_link.calibration import Sigmoid, fit_sigmoid
 from mmkit_link.comparisons import Features
 
@@ -132,9 +133,8 @@ class PairModel:
             "recipe": self.recipe,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_bytes(save(tensors, {"mmkit_link": json.dumps(about, ensure_ascii=False)}))
-        partial.replace(path)
+        with atomic_path(path) as partial:
+            partial.write_bytes(save(tensors, {"mmkit_link": json.dumps(about, ensure_ascii=False)}))
 
 
 def load_model(path: Path) -> PairModel:

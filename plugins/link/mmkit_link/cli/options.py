@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from mmkit.cli.output import check_free
 from mmkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -151,10 +152,7 @@ def check_output(path: Path | None, *, overwrite: bool, table: bool = True) -> N
         return
     if table and table_kind(path) is None:
         raise UsageError(f"Expected a table, one of {' '.join(TABLE_KINDS)}", where=str(path))
-    if path.exists() and not overwrite:
-        raise UsageError("is there already", where=str(path), mend="give --overwrite to replace it")
-    if not path.parent.is_dir():
-        raise UsageError("its folder does not exist", where=str(path), mend=f"mkdir -p {path.parent}")
+    check_free(path, overwrite=overwrite)
 
 
 def finish_run(table: pa.Table, output: Path | None, *, json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mmkit.cli.options import DeviceOption, FailuresOption, JsonOption, OverwriteOption, StrictOption
-from mmkit.cli.output import emit, emit_json, finish, note, shown_path, table
+from mmkit.cli.output import check_free, emit, emit_json, finish, note, shown_path, table
 from mmkit.errors import UsageError
 from mmkit_motion.cli.options import MotionsArgument, RateOption, encoder
 
@@ -105,7 +105,6 @@ def search(
       mmkit motion search "a person bows" --in takes.mm --strip bows.png
     """
     from mmkit.store import Store
-    from mmkit_motion.cli.options import check_free
     from mmkit_motion.searching import CLIPS, Library
 
     if any(not text.strip() for text in texts):

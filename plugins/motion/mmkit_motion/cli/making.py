@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmkit.cli.options import DeviceOption, FailuresOption, JsonOption, OverwriteOption, StrictOption
-from mmkit.cli.output import emit, emit_json, finish, shown_path
+from mmkit.cli.output import check_free, emit, emit_json, finish, shown_path
 from mmkit.errors import MmkitError, UsageError
 from mmkit.types import Failure
-from mmkit_motion.cli.options import MotionsArgument, RateOption, SeedOption, check_free, lamp
+from mmkit_motion.cli.options import MotionsArgument, RateOption, SeedOption, lamp
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from mmkit.errors import UsageError
-
 if TYPE_CHECKING:
     from mmkit.config import Settings
     from mmkit_motion.encoder import MotionEncoder
     from mmkit_motion.lamp import Lamp
 
-__all__ = ["MotionsArgument", "RateOption", "SeedOption", "check_free", "encoder", "lamp"]
+__all__ = ["MotionsArgument", "RateOption", "SeedOption", "encoder", "lamp"]
 
 MotionsArgument: TypeAlias = Annotated[
     list[str],
@@ -27,14 +25,6 @@ RateOption: TypeAlias = Annotated[
     typer.Option("--rate", metavar="FPS", min=0.1, help="Frames a second, where a file does not say or says it wrong."),
 ]
 SeedOption: TypeAlias = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
-
-
-def check_free(path: Path, *, overwrite: bool) -> None:
-    """Refuse to write over a file, or into a folder that is not there. Raises UsageError."""
-    if path.exists() and not overwrite:
-        raise UsageError("is there already", where=str(path), mend="give --overwrite to replace it")
-    if not path.parent.is_dir():
-        raise UsageError("its folder does not exist", where=str(path), mend=f"make it: mkdir -p {path.parent}")
 
 
 def lamp(device: str | None, *, weights: Path | None = None) -> Lamp:

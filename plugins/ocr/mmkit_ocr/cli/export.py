@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from mmkit.cli.options import OverwriteOption
-from mmkit.errors import UsageError
 
 
 def export(
@@ -27,14 +26,11 @@ def export(
     Example:
       mmkit ocr export word.onnx
     """
-    from mmkit.cli.output import emit
+    from mmkit.cli.output import check_free, emit
     from mmkit_ocr.recogniser.export import export_onnx
     from mmkit_ocr.recogniser.weights import BUNDLED, load_network
 
-    if output.exists() and not overwrite:
-        raise UsageError("is there already", where=str(output), mend="give --overwrite to replace it")
-    if not output.parent.is_dir():
-        raise UsageError("its folder does not exist", where=str(output), mend=f"mkdir -p {output.parent}")
+    check_free(output, overwrite=overwrite)
     export_onnx(load_network(weights or BUNDLED), output)
     emit(str(output))
     return 0

@@ -133,6 +133,7 @@ def _kind(format: str, json: bool) -> str:
 
 def _target(output: str | None, kind: str, overwrite: bool) -> Output:
     """Where the pages go; refused before any work is done where that cannot be."""
+    from mmkit.cli.output import check_free
     from mmkit_ocr.pages.output import FileOutput, FolderOutput, StreamOutput
 
     if output is None:
@@ -143,10 +144,7 @@ def _target(output: str | None, kind: str, overwrite: bool) -> Output:
     path = Path(output)
     if path.is_dir() or output.endswith(os.sep) or not path.suffix:
         return FolderOutput(path, kind, overwrite=overwrite)
-    if path.exists() and not overwrite:
-        raise UsageError("is there already", where=output, mend="give --overwrite to replace it")
-    if not path.parent.is_dir():
-        raise UsageError("its folder does not exist", where=output, mend=f"mkdir -p {path.parent}")
+    check_free(path, overwrite=overwrite)
     return FileOutput(path, kind)
 
 

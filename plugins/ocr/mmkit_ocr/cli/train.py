@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmkit.cli.options import DeviceOption, JsonOption, OfflineOption, OverwriteOption
+from mmkit.cli.output import check_free
 from mmkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,10 +123,7 @@ def train(
 
 
 def _check_targets(output: Path, state: Path, *, overwrite: bool, resume: bool) -> None:
-    if not output.parent.is_dir():
-        raise UsageError("its folder does not exist", where=str(output), mend=f"mkdir -p {output.parent}")
-    if output.exists() and not overwrite:
-        raise UsageError("is there already", where=str(output), mend="give --overwrite to replace it")
+    check_free(output, overwrite=overwrite)
     if resume and not state.is_file():
         raise UsageError("there is no run to go on with", where=str(state), mend="leave --resume out")
     if state.is_file() and not resume:

@@ -6,7 +6,6 @@ Legend: N crops, L = 26 slots, C = 95 classes, T columns.
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from mmkit.media.source import atomic_path
 from mmkit_ocr.recogniser.charset import BOS, SLOTS
 from mmkit_ocr.recogniser.decoding import refine
 from mmkit_ocr.recogniser.network import HEIGHT, Network
@@ -58,24 +58,17 @@ def export_onnx(network: Network, path: Path) -> None:
 
     example = torch.zeros(2, 3, HEIGHT, network.shape.width)
     whole = WholeReading(network.cpu().float()).eval()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-", suffix=".onnx")
-    os.close(handle)
-    try:
+    with atomic_path(path) as partial:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 whole,
                 (example,),
-                temporary,
+                os.fspath(partial),
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 dynamic_axes={INPUT: {0: "N"}, OUTPUT: {0: "N"}},
                 opset_version=_OPSET,
                 dynamo=False,
             )
-        onnx.checker.check_model(temporary)
-        written = Path(temporary)
-        written.chmod(0o644)
-        written.replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        onnx.checker.check_model(os.fspath(partial))

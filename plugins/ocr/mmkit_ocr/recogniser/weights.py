@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 import torch
 
 from mmkit.errors import ModelUnavailable
+from mmkit.media.source import atomic_path
 from mmkit_ocr.recogniser.network import Network, Shape
 
 __all__ = ["BUNDLED", "load_network", "save_network"]
@@ -51,9 +51,5 @@ def save_network(network: Network, path: Path) -> None:
     state = {name: value.detach().half().contiguous().cpu() for name, value in network.state_dict().items()}
     data = save(state, metadata={"format": _FORMAT, "shape": json.dumps(asdict(network.shape))})
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(data)
-    written = Path(temporary)
-    written.chmod(0o644)
-    written.replace(path)
+    with atomic_path(path) as partial:
+        partial.write_bytes(data)
