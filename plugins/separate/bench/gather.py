@@ -8,7 +8,8 @@
         --mix instruments:instruments=0.22 --mix any:any=0.16 --gaps captioned-pictures --seconds 600 --device cuda
 
 What the labels are, their phrases, files and programs stand in sounds.json beside this file. Fold 5 of ESC-10, every
-fourth note of the recorded instruments, and the soundfont TimGM6mb are left out: they are for tests.
+fourth note of the recorded instruments, and the soundfont TimGM6mb are left out: they are for tests; --without-fold 4
+leaves out the validation too. --pitches 8 --format ogg makes many more notes fit where little can be carried.
 """
 
 from __future__ import annotations
@@ -68,15 +69,17 @@ def trimmed(samples: np.ndarray) -> np.ndarray:
 class Writer:
     """Writes sounds and their lines."""
 
-    def __init__(self, out: Path, labels: dict[str, dict[str, object]]) -> None:
-        self.out, self.labels, self.rows = out, labels, []
+    def __init__(self, out: Path, labels: dict[str, dict[str, object]], *, suffix: str, quality: float) -> None:
+        self.out, self.labels, self.suffix, self.quality = out, labels, suffix, quality
+        self.rows: list[dict[str, object]] = []
         (out / "sounds").mkdir(parents=True, exist_ok=True)
 
     def add(self, label: str, samples: np.ndarray, source: str, *, note: bool = False) -> None:
         if len(samples) < RATE // 12 or np.abs(samples).max() < 1e-3:
             return
-        name = f"sounds/{len(self.rows):05}.flac"
-        soundfile.write(self.out / name, np.clip(samples, -1, 1), RATE)
+        name = f"sounds/{len(self.rows):05}.{self.suffix}"
+        lossy = {"compression_level": 1 - self.quality} if self.suffix == "ogg" else {}
+        soundfile.write(self.out / name, np.clip(samples, -1, 1), RATE, **lossy)
         about = self.labels[label]
         row = {"file": name, "label": label, "phrases": about["phrases"], "domain": about["domain"]}
         self.rows.append({**row, "source": source, "note": note})
@@ -95,16 +98,44 @@ def windows(samples: np.ndarray, count: int, seconds: float) -> list[np.ndarray]
     return [samples[start : start + size] for start in np.linspace(0, len(samples) - size, count).astype(int)]
 
 
-def pitches(program: int) -> list[int]:
-    """Notes of a program within its usual range."""
-    if program in (43, 47, 58) or 32 <= program <= 39:
-        return [29, 36, 43, 50]
-    if program in (9, 10, 13, 14, 72, 78, 112, 113):
-        return [67, 72, 79, 84]
-    if program in (42, 57, 60, 66, 67, 70):
-        return [43, 50, 57, 62]
+def pitches(program: int, count: int) -> list[int]:
+    """``count`` notes of a program, evenly spread over its usual range."""
     high = {40, 41, 56, 59, 64, 68, 69, 71, 73, 74, 75, 77, 79, 110, 111}
-    return [57, 64, 69, 74] if program in high else [43, 52, 60, 67]
+    if program in (43, 47, 58) or 32 <= program <= 39:
+        low, top = 29, 50
+    elif program in (9, 10, 13, 14, 72, 78, 112, 113):
+        low, top = 67, 84
+    elif program in (42, 57, 60, 66, 67, 70):
+        low, top = 43, 62
+    else:
+        low, top = (57, 74) if program in high else (43, 67)
+    # Training moves notes by up to four semitones and a half: beyond four notes the range itself grows.
+    wider = min(5, max(0, count - 4))
+    return [round(note) for note in np.linspace(low - wider, top + wider, count)]
+
+
+def recordings(roots: list[Path]) -> dict[str, Path]:
+    """Sound files by name, and by folder and name, which tells apart those that share a name."""
+    kinds = (".mp3", ".ogg", ".flac", ".wav")
+    files = [file for root in roots for file in sorted(root.rglob("*")) if file.suffix in kinds]
+    return {file.stem: file for file in files} | {f"{file.parent.name}_{file.stem}": file for file in files}
+
+
+def add_soundfont(writer: Writer, soundfont: Path, count: int, velocities: list[int]) -> None:
+    """Single notes of all programs that stand for a label."""
+    wanted = [
+        (label, program, pitch, velocity)
+        for label, about in writer.labels.items()
+        for program in about.get("programs", [])
+        if isinstance(program, int)
+        for pitch in pitches(program, count)
+        for velocity in velocities
+    ]
+    for start in range(0, len(wanted), 256):
+        part = wanted[start : start + 256]
+        notes = render(soundfont, [(p, [(0.02, 1.3, pitch, hard)]) for _, p, pitch, hard in part], seconds=1.8)
+        for (label, program, _, _), note in zip(part, notes, strict=True):
+            writer.add(label, trimmed(note), f"{soundfont.stem} {program}", note=True)
 
 
 def main() -> None:
@@ -115,18 +146,21 @@ def main() -> None:
     parser.add_argument("--digits", type=Path)
     parser.add_argument("--soundfont", type=Path, action="append", default=[])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--without-fold", type=int, nargs="*", default=[5], help="folds of ESC-10 to leave out")
+    parser.add_argument("--pitches", type=int, default=4, help="notes of a program")
+    parser.add_argument("--velocities", type=int, nargs="*", default=[100])
+    parser.add_argument("--recorded-notes", type=int, default=16, help="notes of a recorded instrument")
+    parser.add_argument("--format", choices=("flac", "ogg"), default="flac")
+    parser.add_argument("--quality", type=float, default=0.4, help="of ogg, from 0 to 1")
     given = parser.parse_args()
+    left_out = {str(fold) for fold in (5, *given.without_fold)}
     labels = json.loads((Path(__file__).parent / "sounds.json").read_text("utf-8"))["labels"]
-    writer, chance = Writer(given.out, labels), np.random.default_rng(0)
+    writer, chance = Writer(given.out, labels, suffix=given.format, quality=given.quality), np.random.default_rng(0)
     for folder in sorted(p for p in given.esc.iterdir() if p.name[:3] in FOLDERS):
         for path in sorted(folder.glob("*.ogg")):
-            if path.stem[0] != "5" and path.stem not in SAMPLING_PLUS:
+            if path.stem[0] not in left_out and path.stem not in SAMPLING_PLUS:
                 writer.add(FOLDERS[folder.name[:3]], read(path), path.stem)
-    found = {
-        p.stem: p for root in given.recordings for p in sorted(root.rglob("*")) if p.suffix in (".mp3", ".ogg", ".flac")
-    }
-    # Names in sounds.json carry their folder where the name alone is not enough.
-    found |= {f"{p.parent.name}_{p.stem}": p for p in found.values()}
+    found = recordings(given.recordings)
     for label, about in labels.items():
         names = about.get("files", [])
         everyday = about["domain"] == "everyday"
@@ -138,12 +172,7 @@ def main() -> None:
             else:
                 print(f"not found: {name}")
     for soundfont in given.soundfont:
-        for label, about in labels.items():
-            for program in about.get("programs", []):
-                if isinstance(program, int):
-                    for pitch in pitches(program):
-                        note = render(soundfont, program, [(0.02, 1.3, pitch, 100)])
-                        writer.add(label, trimmed(note[: round(1.8 * RATE)]), f"{soundfont.stem} {program}", note=True)
+        add_soundfont(writer, soundfont, given.pitches, given.velocities)
     if given.philharmonia:
         for label, about in labels.items():
             for name in about.get("recordings", []):
@@ -151,7 +180,7 @@ def main() -> None:
                 plain = ("_1_", "_15_", "long", "_05_")
                 files = [f for f in files if "normal" in f.name and any(mark in f.name for mark in plain)] or files
                 kept = [file for number, file in enumerate(files) if number % 4 != 3]
-                for file in chance.permutation(np.array(kept))[:16]:
+                for file in chance.permutation(np.array(kept))[: given.recorded_notes]:
                     writer.add(label, read(file)[: round(1.8 * RATE)], name, note=True)
     for number, voice in enumerate(VOICES):
         wav = given.out / "voice.wav"

@@ -23,6 +23,8 @@ import soxr
 
 RATE = 32000
 SECONDS = 4.0
+#: Of silence between two phrases of one run.
+_PAUSE = 0.25
 #: Name -> General MIDI program and range of MIDI notes.
 PROGRAMS = {
     "piano": (0, 48, 76),
@@ -70,15 +72,23 @@ def variable(number: int) -> bytes:
     return bytes(reversed(out))
 
 
-def render(soundfont: Path, program: int, notes: list[tuple[float, float, int, int]]) -> np.ndarray:
-    """Samples of the notes, by fluidsynth."""
-    events = [(0, bytes([0xC0, program]))]
-    for onset, length, pitch, velocity in notes:
-        events.append((int(onset * 480), bytes([0x90, pitch, velocity])))
-        events.append((int((onset + length) * 480), bytes([0x80, pitch, 0])))
-    events.sort(key=lambda event: event[0])
+def render(
+    soundfont: Path, phrases: list[tuple[int, list[tuple[float, float, int, int]]]], *, seconds: float = SECONDS
+) -> list[np.ndarray]:
+    """Samples of phrases of notes, each by its own program, in one run of fluidsynth: a soundfont loads slowly."""
+    events = []
+    for number, (program, notes) in enumerate(phrases):
+        begin = number * (seconds + _PAUSE)
+        # All sound off, then the program: nothing of a phrase rings into the next.
+        events.append((round(begin * 480), 0, bytes([0xB0, 120, 0])))
+        events.append((round(begin * 480), 1, bytes([0xC0, program])))
+        for onset, length, pitch, velocity in notes:
+            events.append((round((begin + onset) * 480), 3, bytes([0x90, pitch, velocity])))
+            events.append((round((begin + onset + length) * 480), 2, bytes([0x80, pitch, 0])))
+    # A note that ends where the same pitch begins again must end first.
+    events.sort(key=lambda event: event[:2])
     track, last = b"\x00\xff\x51\x03" + (500000).to_bytes(3, "big"), 0
-    for tick, event in events:
+    for tick, _, event in events:
         track, last = track + variable(tick - last) + event, tick
     track += b"\x00\xff\x2f\x00"
     with tempfile.TemporaryDirectory() as folder:
@@ -86,8 +96,13 @@ def render(soundfont: Path, program: int, notes: list[tuple[float, float, int, i
         midi.write_bytes(b"MThd" + struct.pack(">IHHH", 6, 0, 1, 240) + b"MTrk" + struct.pack(">I", len(track)) + track)
         command = ["fluidsynth", "-ni", "-q", "-R", "0", "-C", "0", "-g", "0.6", "-r", str(RATE), "-F", str(wav)]
         subprocess.run([*command, str(soundfont), str(midi)], check=True, capture_output=True)
-        samples, _ = soundfile.read(wav, always_2d=True)
-    return samples.mean(axis=1)[: round(SECONDS * RATE)]
+        samples, _ = soundfile.read(wav, dtype="float32", always_2d=True)
+    mono = samples.mean(axis=1)
+    starts = [round(number * (seconds + _PAUSE) * RATE) for number in range(len(phrases))]
+    return [
+        np.pad(part, (0, round(seconds * RATE) - len(part)))
+        for part in (mono[start : start + round(seconds * RATE)] for start in starts)
+    ]
 
 
 def strung(chance: np.random.Generator, files: list[Path]) -> np.ndarray:
@@ -118,10 +133,9 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     names: dict[str, str] = {}
     if given.soundfont:
-        for name, (program, low, high) in PROGRAMS.items():
-            soundfile.write(
-                given.out / f"{name}.flac", render(given.soundfont, program, phrase(chance, low, high)), RATE
-            )
+        phrases = [(program, phrase(chance, low, high)) for program, low, high in PROGRAMS.values()]
+        for name, samples in zip(PROGRAMS, render(given.soundfont, phrases), strict=True):
+            soundfile.write(given.out / f"{name}.flac", samples, RATE)
             names[name] = name
     else:
         for folder, name in RECORDED.items():

@@ -22,10 +22,9 @@ from mmkit_separate.sound_files import SoundWriters, open_sound
 from mmkit_separate.spectrogram import SpectrogramBoard
 from mmkit_separate.streaming import separate_blocks
 
-__all__ = ["CHUNK_SECONDS", "OVERLAP_SECONDS", "Asked", "Separated", "separate_file"]
+__all__ = ["OVERLAP_SECONDS", "Asked", "Separated", "separate_file"]
 
-CHUNK_SECONDS: Final = 15.0
-OVERLAP_SECONDS: Final = 1.5
+OVERLAP_SECONDS: Final = 1.0
 _READ_SECONDS: Final = 3.0
 
 
@@ -108,8 +107,8 @@ def separate_file(
             for mixture, stems in separate_blocks(
                 source.blocks(max(1, int(_READ_SECONDS * source.rate))),
                 separate,
-                chunk=max(8, int(CHUNK_SECONDS * source.rate)),
-                overlap=max(2, int(OVERLAP_SECONDS * source.rate)),
+                chunk=separator.chunk(source.rate),
+                overlap=min(max(2, int(OVERLAP_SECONDS * source.rate)), separator.chunk(source.rate) // 4),
             ):
                 # What would clip in whole numbers is cut before the residual is taken: the sum stays the mixture.
                 stems = np.clip(stems, -limit, limit)

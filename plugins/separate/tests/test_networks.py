@@ -32,6 +32,23 @@ def test_queries_asked_together_give_what_they_give_alone(network: FilmUNet | Cl
         assert torch.allclose(network(magnitude, queries[:, number : number + 1])[:, 0], together[:, number], atol=1e-5)
 
 
+def test_strips_of_the_finest_level_join_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, magnitude, query = film(), torch.rand(1, 64, 19), torch.randn(1, 1, 6)
+    monkeypatch.setattr("mmkit_separate.networks.film_unet._STRIP", 1000)
+    whole = network(magnitude, query)
+    for rows in (3, 4, 5, 15):
+        monkeypatch.setattr("mmkit_separate.networks.film_unet._STRIP", rows)
+        assert torch.allclose(network(magnitude, query), whole, atol=1e-6)
+
+
+def test_evaluation_in_place_leaves_the_shared_levels_as_they_are() -> None:
+    network, magnitude, query = film(), torch.rand(1, 64, 16), torch.randn(1, 1, 6)
+    features = network.features(magnitude)
+    first = network.masks(features, query, 16)
+    network.masks(features, -query, 16)
+    assert torch.equal(network.masks(features, query, 16), first)
+
+
 @pytest.mark.parametrize("network", [film(), clipsep()])
 def test_masks_do_not_depend_on_the_level(network: FilmUNet | ClipSep) -> None:
     magnitude, query = torch.rand(1, network.bins, 16) + 0.1, torch.randn(1, 1, 6)

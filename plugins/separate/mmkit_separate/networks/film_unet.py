@@ -19,6 +19,8 @@ from torch.nn import functional
 __all__ = ["FilmUNet"]
 
 _FLOOR: Final = 1e-3
+#: Rows of the finest level that are brought to full resolution at a time.
+_STRIP: Final = 64
 
 
 class _SteeredConv(nn.Module):
@@ -68,8 +70,10 @@ class _Residual(nn.Module):
         self.shortcut = nn.Conv2d(given, channels, 1, bias=False) if given != channels else nn.Identity()
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        y = functional.silu(self.first(x, condition), inplace=not self.training)
-        return functional.silu(self.second(y, condition) + self.shortcut(x), inplace=not self.training)
+        inplace = not self.training
+        y = self.second(functional.silu(self.first(x, condition), inplace=inplace), condition)
+        y = y.add_(self.shortcut(x)) if inplace else y + self.shortcut(x)
+        return functional.silu(y, inplace=inplace)
 
 
 class FilmUNet(nn.Module):
@@ -126,8 +130,10 @@ class FilmUNet(nn.Module):
         for number, block in enumerate(self.down):
             if number:
                 x = functional.avg_pool2d(x, 2)
-            x = block(x) + self.place[number]
-            levels.append(x)
+            x = block(x)
+            # In place where no gradient is asked for: fresh memory costs more than the sum itself.
+            levels.append(x + self.place[number] if self.training else x.add_(self.place[number]))
+            x = levels[-1]
         return logs, levels
 
     def masks(self, features: tuple[Tensor, list[Tensor]], queries: Tensor, frames: int) -> Tensor:
@@ -143,18 +149,35 @@ class FilmUNet(nn.Module):
         for number in range(len(levels) - 1, -1, -1):
             if number < len(levels) - 1:
                 x = functional.interpolate(self.merge[number](x), scale_factor=2, mode="nearest")
-                x = x + shared(levels[number])
+                x = x + shared(levels[number]) if self.training else x.add_(shared(levels[number]))
             for block in self.up[number]:
                 x = block(x, condition)
-        x = self.spread(x)
-        rows, columns = x.shape[-2:]
-        x = x.reshape(batch * count, 16, 4, rows, columns).transpose(2, 3).reshape(batch * count, 16, 4 * rows, columns)
-        x = functional.silu(self.refine(torch.cat([x, shared(logs).to(x.dtype)], dim=1)))
-        out = self.head(x)[..., :frames].float()
+        out = self._fine(x, shared(logs))[..., :frames].float()
         size = torch.sigmoid(out[:, 0])
         turn = torch.stack([1 + out[:, 1], out[:, 2]], dim=1)
         turn = turn / turn.square().sum(dim=1, keepdim=True).add(1e-6).sqrt()
         return torch.cat([size[:, None], turn], dim=1).unflatten(0, (batch, count))
+
+    def _fine(self, x: Tensor, logs: Tensor) -> Tensor:
+        """The finest level (B, C, F / 4, N) and the logarithms (B, 1, F, N) to what masks are made of, (B, 3, F, N)."""
+        rows = x.shape[-2]
+        if self.training or rows <= _STRIP:
+            return self._strip(x, logs)
+        # In strips: whole, these tensors would be the largest by far, and too large for the allocator to keep.
+        strips = []
+        for start in range(0, rows, _STRIP):
+            # Two 3x3 convolutions reach two bins beyond a strip, which lie in one row more on either side.
+            low, high = max(0, start - 1), min(rows, start + _STRIP + 1)
+            strip = self._strip(x[..., low:high, :], logs[..., 4 * low : 4 * high, :])
+            strips.append(strip[..., 4 * (start - low) : 4 * (min(rows, start + _STRIP) - low), :])
+        return torch.cat(strips, dim=-2)
+
+    def _strip(self, x: Tensor, logs: Tensor) -> Tensor:
+        x = self.spread(x)
+        batch, _, rows, columns = x.shape
+        x = x.reshape(batch, 16, 4, rows, columns).transpose(2, 3).reshape(batch, 16, 4 * rows, columns)
+        x = functional.silu(self.refine(torch.cat([x, logs.to(x.dtype)], dim=1)), inplace=not self.training)
+        return self.head(x)
 
     def forward(self, magnitude: Tensor, queries: Tensor) -> Tensor:
         """(B, F, N) magnitudes and (B, Q, D) queries to complex masks (B, Q, F, N)."""
