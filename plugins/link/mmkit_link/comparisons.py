@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from mmkit_link.glyphs import glyph_similarities
 from mmkit_link.kinds import parsed
 from mmkit_link.prepared import TEXTUAL, WHOLE, Prepared
 from mmkit_link.strings import length_ratio, nearest_codes, string_similarities
@@ -18,7 +19,7 @@ from mmkit_link.values import TextPairs
 from mmkit_link.views import cosines, overlap
 from mmkit_link.words import squeezed
 
-__all__ = ["Features", "compare", "rival_columns"]
+__all__ = ["Features", "compare", "rival_columns", "rival_names"]
 
 _NAME_SCORERS = {
     "token_set": "token_set_ratio",
@@ -28,6 +29,8 @@ _NAME_SCORERS = {
     "jaro_winkler": "jaro_winkler",
 }
 _TEXT_SCORERS = {"token_set": "token_set_ratio"}
+#: Without spaces a text is one token.
+_CJK_SCORERS = {"ratio": "ratio", "partial": "partial_ratio", "jaro_winkler": "jaro_winkler", "osa": "osa"}
 _CODE_SCORERS = {"ratio": "osa", "jaro_winkler": "jaro_winkler"}
 _Found = dict[str, NDArray[np.float32]]
 
@@ -81,8 +84,10 @@ def _compare_text(p: Prepared, name: str, texts: TextPairs, found: _Found) -> No
     value = {f"words_{part}": each for part, each in overlap(p.terms[name], texts.one, texts.other).items()}
     value["grams"] = cosines(p.grams[name], texts.one, texts.other)
     held = p.values[name].texts
-    scorers = _TEXT_SCORERS if p.kinds[name] == "text" else _NAME_SCORERS
+    scorers = {"name": _NAME_SCORERS, "cjk": _CJK_SCORERS}.get(p.kinds[name], _TEXT_SCORERS)
     value |= string_similarities(held, texts.one, texts.other, scorers)
+    if p.kinds[name] == "cjk":
+        value["glyphs"] = glyph_similarities(held, texts.one, texts.other)
     value["length"] = length_ratio(held, texts.one, texts.other)
     _spread(value, name, texts, found)
 
@@ -180,6 +185,12 @@ def _dense_cosines(
     return np.where(there, found, -1)
 
 
+def rival_names(p: Prepared) -> tuple[str, ...]:
+    """The features by which pairs are set beside their rivals."""
+    parts = ("words_cosine", "glyphs" if p.kinds.get(p.leading) == "cjk" else "token_set") if p.leading else ()
+    return ("candidate:similarity", f"{WHOLE}:words_cosine", *(f"{p.leading}:{part}" for part in parts))
+
+
 def rival_columns(p: Prepared, pairs: NDArray[np.int64], similarity: NDArray[np.float32]) -> Features:
     """Those features of P pairs by which they are set beside their rivals; ``compare`` makes the same ones."""
     one, other = p.terms[WHOLE].left[pairs[:, 0]], p.terms[WHOLE].right[pairs[:, 1]]
@@ -188,8 +199,11 @@ def rival_columns(p: Prepared, pairs: NDArray[np.int64], similarity: NDArray[np.
         f"{WHOLE}:words_cosine": overlap(p.terms[WHOLE], one, other)["cosine"],
     }
     if p.leading:
-        texts = p.values[p.leading].pairs(pairs)
-        value = string_similarities(p.values[p.leading].texts, texts.one, texts.other, _TEXT_SCORERS)
-        value["words_cosine"] = overlap(p.terms[p.leading], texts.one, texts.other)["cosine"]
+        texts, held = p.values[p.leading].pairs(pairs), p.values[p.leading].texts
+        value = {"words_cosine": overlap(p.terms[p.leading], texts.one, texts.other)["cosine"]}
+        if p.kinds[p.leading] == "cjk":
+            value["glyphs"] = glyph_similarities(held, texts.one, texts.other)
+        else:
+            value |= string_similarities(held, texts.one, texts.other, _TEXT_SCORERS)
         _spread(value, p.leading, texts, found)
-    return Features(np.stack(list(found.values()), axis=1), tuple(found))
+    return Features(np.stack([found[name] for name in rival_names(p)], axis=1), rival_names(p))

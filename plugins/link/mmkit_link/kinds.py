@@ -13,19 +13,23 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mmkit_link.words import CJK
+
 __all__ = ["ColumnKind", "kind_of", "parse_date", "parse_number"]
 
-#: ``name`` is a short text, ``text`` a long one.
-ColumnKind = Literal["name", "text", "number", "date", "code", "phone"]
+#: ``name`` is a short text, ``cjk`` one in kana and Chinese characters, ``text`` a long one.
+ColumnKind = Literal["name", "cjk", "text", "number", "date", "code", "phone"]
 
 _NUMBER: Final = re.compile(
     r"(?:[^\w\s.,+-]\s*|[A-Za-z]{1,4}\s+)?([-+]?\d[\d,]*(?:\.\d+)?|[-+]?\.\d+)(?:\s*[^\w\s.,]|\s+[A-Za-z]{1,8})?\Z"
 )
 _DATE: Final = re.compile(r"(\d{1,4})[-/. ](\d{1,2})[-/. ](\d{1,4})(?:[T ].*)?\Z")
+_CJK: Final = re.compile(f"[{CJK}]")
 _PHONE: Final = re.compile(r"\+?[\d()\-./ x]{7,22}\Z")
 _MOSTLY: Final = 0.8
 _SAMPLE: Final = 5000
 _LONG_NAME: Final = 16
+_LONG_CJK: Final = 40
 
 
 def kind_of(values: Iterable[str]) -> ColumnKind:
@@ -46,6 +50,8 @@ def kind_of(values: Iterable[str]) -> ColumnKind:
     phones = [bool(_PHONE.match(value)) and 7 <= sum(map(str.isdigit, value)) <= 15 for value in present]
     if _share(present, phones):
         return "phone"
+    if 2 * sum(bool(_CJK.search(value)) for value in present) >= len(present):
+        return "cjk" if float(np.median([len(value) for value in present])) <= _LONG_CJK else "text"
     coded = [" " not in value and any(map(str.isdigit, value)) and len(value) >= 3 for value in present]
     if _share(present, coded):
         return "code"

@@ -16,7 +16,7 @@ from mmkit.config import Settings, settings
 from mmkit.errors import BadInput
 from mmkit.types import Failure
 from mmkit_link.candidates import Candidates, find_candidates, fused_scores
-from mmkit_link.comparisons import Features, compare, rival_columns
+from mmkit_link.comparisons import Features, compare, rival_columns, rival_names
 from mmkit_link.encoding import encode_pictures, encode_texts, load
 from mmkit_link.model import PairModel
 from mmkit_link.prepared import LARGE, WHOLE, Prepared, prepare
@@ -131,7 +131,7 @@ def compare_tables(
     beside = None
     if not prepared.within:
         columns = held if held is not None else rival_columns(prepared, pairs, similarity)
-        beside = rivals_beside(prepared.leading)(pairs, columns)
+        beside = rivals_beside(prepared)(pairs, columns)
     return Compared(prepared, pairs, similarity, held, beside, failures)
 
 
@@ -172,10 +172,9 @@ def _with_vectors(prepared: Prepared, evidence: Evidence, chosen: Settings, fail
     return replace(prepared, dense=dense)
 
 
-def rivals_beside(leading: str) -> Callable[[NDArray[np.int64], Features], Features]:
+def rivals_beside(prepared: Prepared) -> Callable[[NDArray[np.int64], Features], Features]:
     """What makes the features of pairs beside their rivals, of pairs and (some of) the features of each alone."""
-    named = ["candidate:similarity", f"{WHOLE}:words_cosine"]
-    named += [f"{leading}:{part}" for part in ("words_cosine", "token_set")] if leading else []
+    named = rival_names(prepared)
     names = tuple(f"{name}_{part}" for name in named for part in RIVAL_PARTS)
 
     def beside(pairs: NDArray[np.int64], features: Features) -> Features:

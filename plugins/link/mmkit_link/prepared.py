@@ -23,11 +23,11 @@ __all__ = ["LARGE", "TEXTUAL", "WHOLE", "Prepared", "prepare"]
 
 #: Records of both sides from which the whole records' grams are of one size only, which bounds their memory.
 LARGE: Final = 50_000
-TEXTUAL: Final = ("name", "text")
+TEXTUAL: Final = ("name", "cjk", "text")
 WHOLE: Final = "record"
 _LONGEST_GRAMS: Final = 400
 _BETTER: Final = 1.3
-_CODED: Final = ("name", "text", "code")
+_CODED: Final = (*TEXTUAL, "code")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +165,7 @@ def _leading(values: dict[str, Values], kinds: dict[str, ColumnKind]) -> str:
         # Counted side by side: a name that both tables write alike is no less a name.
         share = float(np.mean([_different(column.texts, rows) for rows in (column.left, column.right)]))
         # A title comes first and is short; a later column must tell records apart much better to take its place.
-        share *= 1.0 if kinds[name] == "name" else 0.7
+        share *= 0.7 if kinds[name] == "text" else 1.0
         if share > _BETTER * most:
             best, most = name, share
     return best

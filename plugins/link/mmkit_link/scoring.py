@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mmkit_link.comparisons import Features
 from mmkit_link.linking import Compared, rivals_beside
 from mmkit_link.model import PairModel
 from mmkit_link.unlabelled import self_train
@@ -44,11 +45,12 @@ def score_pairs(compared: Compared, model: PairModel | None = None, *, threshold
         scores = _in_parts(compared, every, model, calibrated=True)
         return Scored(scores, model.threshold if threshold is None else threshold, True, model)
     places = every if compared.held is not None else _sample(compared)
+    base = compared.base(places)
     taught = self_train(
-        compared.base(places),
+        base,
         compared.pairs[places],
-        compared.similarity[places],
-        rivals=None if compared.within else rivals_beside(compared.prepared.leading),
+        _first_scores(compared, base, places),
+        rivals=None if compared.within else rivals_beside(compared.prepared),
         within=compared.within,
         chance=compared.at_random(_CHANCE) if compared.within else None,
         records=len(compared.prepared.left),
@@ -61,6 +63,18 @@ def score_pairs(compared: Compared, model: PairModel | None = None, *, threshold
     if compared.held is None:
         scores = _scored_by_sample(compared, places, scores, taught.model, chosen)
     return Scored(scores, chosen, False, taught.model, about)
+
+
+def _first_scores(compared: Compared, base: Features, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(P,) what the first confident pairs are told by: the candidates' similarity, or how alike the names look.
+
+    Of Chinese characters a name has few, and one that was misread leaves few n-grams in common.
+    """
+    similarity, name = compared.similarity[places], f"{compared.prepared.leading}:glyphs"
+    if name not in base.names:
+        return similarity
+    looks = base.column(name)
+    return np.where(looks < 0, similarity, looks)
 
 
 def _scored_by_sample(

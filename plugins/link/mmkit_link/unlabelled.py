@@ -68,6 +68,7 @@ def self_train(
 
     Args:
         base: features of each pair alone.
+        similarity: (P,) from 0 to 1, which the first confident pairs are told by.
         rivals: gives the features of pairs beside their rivals, of pairs and base features.
         within: the pairs are of one table, where a record may have several partners. Records of several columns are
             then taught by which columns agree; of others, the pairs that are not each other's best and score highest

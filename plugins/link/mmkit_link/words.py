@@ -1,6 +1,6 @@
 """The words, numbers and codes of a text, in a spelling that compares.
 
-Every script is kept; accents, case and widths are folded (Unicode NFKD).
+Every script is kept; accents, case, widths (Unicode NFKD) and variants of Chinese characters are folded.
 """
 
 from __future__ import annotations
@@ -9,9 +9,15 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["codes", "fold", "numbers", "squeezed", "words"]
+from mmkit_link.variants import fold_variants
+
+__all__ = ["CJK", "codes", "fold", "numbers", "squeezed", "words"]
+
+#: Kana and Chinese characters, with the radicals and strokes that are read for them: a class of a regular expression.
+CJK: Final = "\u2e80-\u2fdf\u3005-\u3007\u3041-\u30ff\u31c0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 
 _WORD: Final = re.compile(r"[^\W_]+")
+_CJK_RUN: Final = re.compile(f"([{CJK}]+)")
 _NUMBER: Final = re.compile(r"(?<![^\W_])\d+(?:\.\d+)*(?![^\W_])")
 _CODE: Final = re.compile(r"[^\W_]+(?:[-/.][^\W_]+)*")
 _MEASURE: Final = re.compile(
@@ -22,7 +28,7 @@ _SHORTEST_CODE: Final = 4
 
 
 def fold(text: str) -> str:
-    """Lower case without accents; full-width letters become plain ones."""
+    """Lower case without accents; full-width letters become plain ones, and 鐵 becomes 鉄."""
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text)
@@ -32,12 +38,21 @@ def fold(text: str) -> str:
         if unicodedata.combining(char) and kept and ord(kept[-1]) < 0x0530:
             continue
         kept.append(char)
-    return unicodedata.normalize("NFC", "".join(kept)).lower()
+    return fold_variants(unicodedata.normalize("NFC", "".join(kept)).lower())
 
 
 def words(text: str) -> list[str]:
-    """Runs of letters and digits of a folded text."""
-    return _WORD.findall(text)
+    """Runs of letters and digits of a folded text; of kana and Chinese characters, which know no spaces, each two."""
+    found = _WORD.findall(text)
+    return found if text.isascii() or not _CJK_RUN.search(text) else [part for run in found for part in _split(run)]
+
+
+def _split(run: str) -> list[str]:
+    found: list[str] = []
+    for place, part in enumerate(_CJK_RUN.split(run)):
+        # What the pattern holds comes at odd places.
+        found += [part[at : at + 2] for at in range(max(1, len(part) - 1))] if place % 2 else [part] if part else []
+    return found
 
 
 def numbers(text: str) -> list[str]:
