@@ -1,0 +1,75 @@
+"""One step of an optimiser, guarded: what is not finite is skipped and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from mmkit.errors import MmkitError
+
+__all__ = ["GuardedOptimiser", "autocast"]
+
+_MOST_SKIPPED = 50
+
+
+class GuardedOptimiser:
+    """AdamW that never takes a step whose loss or gradient is not finite.
+
+    Attributes:
+        skipped: steps that were not taken.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        rate: float,
+        decay: float = 0.05,
+        clip: float = 1.0,
+        betas: tuple[float, float] = (0.9, 0.98),
+    ) -> None:
+        self._trained = [value for value in network.parameters() if value.requires_grad]
+        matrices = [value for value in self._trained if value.ndim > 1]
+        rest = [value for value in self._trained if value.ndim <= 1]
+        groups = [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+        fused = self._trained[0].is_cuda
+        self.inner = torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, betas=betas, fused=fused)
+        self._rate, self._clip = rate, clip
+        self.skipped = 0
+        self._in_a_row = 0
+
+    def step(self, loss: Tensor, *, factor: float = 1.0) -> bool:
+        """Go one step down the loss at ``factor`` times the rate; False where it was skipped.
+
+        Raises:
+            MmkitError: fifty steps in a row were not finite, so the run has diverged.
+        """
+        self.inner.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._trained, self._clip)
+        if not bool(torch.isfinite(loss.detach()) & torch.isfinite(norm)):
+            self.inner.zero_grad(set_to_none=True)
+            self.skipped += 1
+            self._in_a_row += 1
+            if self._in_a_row >= _MOST_SKIPPED:
+                raise MmkitError(
+                    f"{_MOST_SKIPPED} steps in a row were not finite",
+                    mend="lower --rate; the last good weights are kept",
+                )
+            return False
+        self._in_a_row = 0
+        for group in self.inner.param_groups:
+            group["lr"] = self._rate * factor
+        self.inner.step()
+        return True
+
+
+@contextmanager
+def autocast(device: torch.device) -> Iterator[None]:
+    """bfloat16 where the device is a GPU; float32 elsewhere."""
+    chosen = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+    with chosen:
+        yield
