@@ -49,9 +49,10 @@ VOICES = "en-gb en-us en-gb-scotland en-us+f3 en-gb+f2 en-us+m3 en-gb+m7 en-us+f
 
 
 def read(path: Path) -> np.ndarray:
-    """Mono samples at 32 kHz without the silence at both ends."""
-    samples, rate = soundfile.read(path, always_2d=True)
-    mono = samples.mean(axis=1)
+    """Mono samples at 32 kHz of the first minute, without the silence at both ends."""
+    with soundfile.SoundFile(path) as file:
+        rate = file.samplerate
+        mono = file.read(60 * rate, dtype="float32", always_2d=True).mean(axis=1)
     return trimmed(soxr.resample(mono, rate, RATE) if rate != RATE else mono)
 
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from mmkit.config import Settings
 from mmkit.encoders import encoder as load_encoder
-from mmkit.errors import SpaceMismatch, UsageError
+from mmkit.errors import BadInput, SpaceMismatch, UsageError
 from mmkit.types import Item, Modality
+from mmkit_separate.encoder import is_silent
 
 if TYPE_CHECKING:
     from mmkit_separate.separator import Separator
@@ -75,7 +76,10 @@ def query_vectors(
             )
         # The audio tower has a fingerprint of its own, and its space is the one it was trained into.
         separator.check_space(loaded.spec.space, "" if query.modality == "audio" else loaded.spec.fingerprint)
-        vector = loaded.encode([loaded.prepare(query.item())], query.modality).vectors
+        prepared = loaded.prepare(query.item())
+        if query.modality == "audio" and isinstance(prepared, np.ndarray) and is_silent(prepared):
+            raise BadInput("is silent, and cannot say what to take", where=query.text)
+        vector = loaded.encode([prepared], query.modality).vectors
         rows.append(separator.adapted(vector, query.modality))
     if not rows:
         return np.zeros((0, int(separator.config["arguments"].get("query_dim", 384))), np.float32)

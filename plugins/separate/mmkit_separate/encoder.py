@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["RATE", "WINDOW_SECONDS", "SoundEncoder", "load", "windows_of"]
+__all__ = ["RATE", "WINDOW_SECONDS", "SoundEncoder", "is_silent", "load", "windows_of"]
 
 RATE: Final = 32000
 WINDOW_SECONDS: Final = 4.0
 #: Of a long sound so many windows are heard, evenly spread.
 _MOST_WINDOWS: Final = 12
+#: Below this no sample is heard: 100 dB under full scale.
+_SILENCE: Final = 1e-5
 
 
 def load(argument: str | None, *, settings: Settings) -> SoundEncoder:
@@ -140,6 +142,11 @@ def windows_of(item: Item) -> NDArray[np.float32]:
     for row, piece in zip(windows, pieces, strict=True):
         row[: min(size, len(piece))] = piece[:size]
     return windows
+
+
+def is_silent(windows: NDArray[np.float32]) -> bool:
+    """Whether nothing can be heard in the windows (W, T) of a sound."""
+    return not windows.size or float(abs(windows).max()) < _SILENCE
 
 
 def _starts(length: int, size: int) -> list[int]:

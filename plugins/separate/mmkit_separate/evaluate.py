@@ -131,7 +131,13 @@ def evaluate(
         on_pair()
     if not rows:
         raise BadInput("no pair could be used", where=str(root), mend="the reasons are in the list of failures")
-    return {**_summary(rows, labels), "model": separator.name, "snr": snr, "seconds": seconds}
+    return {
+        **_summary(rows, labels),
+        "model": separator.name,
+        "gap": separator.gap.kind,
+        "snr": snr,
+        "seconds": seconds,
+    }
 
 
 def _vectors_of(

@@ -122,7 +122,8 @@ def separate_file(
                 on_seconds(mixture.shape[-1] / source.rate)
         if spectrogram is not None:
             board.save(spectrogram)
-        levels = 10 * np.log10((energy + 1e-12) / (total + 1e-12))
+        # Silence has no level of its own; whatever is asked of it, next to nothing comes.
+        levels = 10 * np.log10((energy + 1e-12 * max(total, 1e-12)) / max(total, 1e-12))
         return Separated(
             mixture=os.fspath(path),
             stems=tuple(os.fspath(p) for p in paths[:-1]),

@@ -6,15 +6,16 @@ Legend: C channels, T samples, Q queries, D dims, F bins of the network, K bins 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from mmkit.encoders.device import resolve_device
-from mmkit.errors import SpaceMismatch
-from mmkit.types import Modality
+from mmkit.errors import ModelUnavailable, SpaceMismatch, UsageError
+from mmkit.types import Modality, SharedSpaceQuery
+from mmkit_separate.gap import GAP_KINDS, GapCorrection, GapKind, Statistics
 from mmkit_separate.networks.spectra import Resolution
 from mmkit_separate.weights import load_folder, locate
 
@@ -23,8 +24,6 @@ __all__ = ["Separator"]
 
 #: Frames of a chunk, a multiple of 16 (``film``) and 64 (``clipsep``).
 _FRAMES: Final = 640
-#: Chosen on validation mixtures.
-_MEMORY_TEMPERATURE: Final = 0.03
 
 
 class Separator:
@@ -33,15 +32,21 @@ class Separator:
     Args:
         model: a bundled name (``film``, ``clipsep``, ``clipsep-nit``) or a folder that ``separate train`` wrote.
         device: ``auto``, ``cpu``, ``cuda:N`` or ``mps``.
+        gap: how queries of another modality than that of the training are corrected: ``none``, ``mean`` or ``scaled``;
+            default: what the model's config declares.
 
     Attributes:
+        gap: the correction, a ``GapCorrection``.
         space, fingerprint: of the encoder whose vectors it takes.
 
     Raises:
         ModelUnavailable: no such model, or its files are damaged.
+        UsageError: no correction of that name.
     """
 
-    def __init__(self, model: str | Path = "film", *, device: str = "auto") -> None:
+    def __init__(self, model: str | Path = "film", *, device: str = "auto", gap: str | None = None) -> None:
+        if gap is not None and gap not in GAP_KINDS:
+            raise UsageError(f"Expected one of {', '.join(GAP_KINDS)}, but received {gap!r}", where="--gap")
         self.device = resolve_device(device)
         self.name = str(model)
         config, network, extra = load_folder(locate(model), self.device)
@@ -50,10 +55,7 @@ class Separator:
         self.network: Any = network.to(memory_format=torch.channels_last)
         self.resolution = Resolution(**config["resolution"])
         self.space, self.fingerprint = str(config["space"]), str(config["fingerprint"])
-        self._shifts = {
-            name.removeprefix("shift."): value for name, value in extra.items() if name.startswith("shift.")
-        }
-        self._memory = _unit(extra["memory"].cpu().numpy()) if "memory" in extra else None
+        self.gap = _declared(config.get("gap", {}), extra, gap, self.name)
 
     def chunk(self, rate: int) -> int:
         """Samples that are heard together in a long sound: frames that fill the network's levels exactly.
@@ -75,17 +77,7 @@ class Separator:
 
     def adapted(self, vectors: NDArray[np.float32], modality: Modality) -> NDArray[np.float32]:
         """(Q, D) unit rows of one modality, moved to where the vectors lie that it was trained on."""
-        shift = self._shifts.get(modality)
-        if shift is None or len(vectors) == 0:
-            return vectors
-        moved = _unit(vectors + shift.cpu().numpy())
-        if self._memory is None:
-            return moved
-        # Half of the way to the nearest phrases of the training; DeCap (Li et al. 2023) goes all of it.
-        nearness = moved @ self._memory.T / _MEMORY_TEMPERATURE
-        weights = np.exp(nearness - nearness.max(axis=1, keepdims=True))
-        remembered = _unit((weights / weights.sum(axis=1, keepdims=True)) @ self._memory)
-        return _unit(remembered + moved)
+        return self.gap.query(SharedSpaceQuery(vectors, modality, self.space, self.fingerprint))
 
     @torch.inference_mode()
     def separate(
@@ -124,5 +116,19 @@ class Separator:
         return torch.stack(stems).cpu().numpy()
 
 
-def _unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
-    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True).clip(1e-9), np.float32)
+def _declared(config: dict[str, Any], tensors: dict[str, torch.Tensor], kind: str | None, where: str) -> GapCorrection:
+    """What a model's config says of its gap, with the statistics that lie beside its weights."""
+    held = {name: value.cpu().numpy().astype(np.float32) for name, value in tensors.items()}
+    modalities = [name.removeprefix("mean.") for name in held if name.startswith("mean.")]
+    chosen = kind or config.get("kind", "mean")
+    if chosen not in GAP_KINDS:
+        raise ModelUnavailable(f"declares a gap correction that is not known: {chosen!r}", where=where)
+    memory = held.get("memory")
+    return GapCorrection(
+        kind=cast("GapKind", chosen),
+        trained=config.get("trained", "text"),
+        of={name: Statistics(held[f"mean.{name}"], held[f"spread.{name}"]) for name in modalities},
+        shifts={name.removeprefix("shift."): value for name, value in held.items() if name.startswith("shift.")},
+        memory=None if memory is None else memory / np.linalg.norm(memory, axis=1, keepdims=True).clip(1e-9),
+        share=float(config.get("memory", 0.5)),
+    )

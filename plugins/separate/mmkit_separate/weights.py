@@ -64,7 +64,9 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def load_folder(folder: Path, device: torch.device) -> tuple[dict[str, Any], nn.Module, dict[str, torch.Tensor]]:
-    """Config, network in evaluation mode, and the further tensors (``extra.NAME`` in the file) of a folder.
+    """Config, network in evaluation mode, and the further tensors of a folder.
+
+    Those are ``extra.NAME`` in model.safetensors, and what gap.safetensors holds, where there is one.
 
     Raises:
         ModelUnavailable: files are missing or damaged, or do not fit each other.
@@ -78,9 +80,11 @@ def load_folder(folder: Path, device: torch.device) -> tuple[dict[str, Any], nn.
     check_safe_weights(file)
     network = build(config["architecture"], config["arguments"])
     try:
-        tensors = {
-            name: value.float() if value.is_floating_point() else value for name, value in load_file(file).items()
-        }
+        stored = load_file(file)
+        if (folder / "gap.safetensors").is_file():
+            check_safe_weights(folder / "gap.safetensors")
+            stored |= {f"extra.{name}": value for name, value in load_file(folder / "gap.safetensors").items()}
+        tensors = {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
         extra = {name.removeprefix("extra."): tensors.pop(name) for name in list(tensors) if name.startswith("extra.")}
         network.load_state_dict(tensors)
     except Exception as error:  # safetensors' own error, torch's RuntimeError and KeyError: all mean the same here

@@ -56,6 +56,50 @@ def test_a_bad_file_does_not_stop_the_others(run: Run, wav: Callable[..., Path],
     assert [Path(row["id"]).name for row in failed] == ["bad.wav"]
 
 
+def test_a_video_is_told_to_be_one(run: Run, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "holiday.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(200))
+    code, _, err = run("separate", "holiday.mp4", "-q", "dog", "-o", "out", "--model", tiny)
+    assert code == 1 and err.count("\n") == 1
+    assert "holiday.mp4: is a video" in err and "ffmpeg -i holiday.mp4" in err
+
+
+def test_sound_under_a_suffix_that_is_not_known_is_read(run: Run, wav: Callable[..., Path], tiny: Path) -> None:
+    path = wav("mix.wav")
+    path.rename(path.with_suffix(".sound"))
+    code, out, err = run("separate", "mix.sound", "-q", "dog", "-o", "out", "--model", tiny)
+    assert code == 0, err
+    assert "mix-dog" in out
+
+
+def test_a_file_alone_that_is_not_there_is_an_error(run: Run, tiny: Path) -> None:
+    code, _, err = run("separate", "nothere.wav", "-q", "dog", "-o", "out", "--model", tiny)
+    assert code == 1 and "nothere.wav" in err and err.count("\n") == 1
+    assert not Path("out").exists()
+
+
+def test_a_failure_names_its_file_once(run: Run, wav: Callable[..., Path], tiny: Path, tmp_path: Path) -> None:
+    wav("good.wav")
+    (tmp_path / "empty.wav").touch()
+    for command in (
+        ("separate", "good.wav", "empty.wav", "-q", "dog", "--model", tiny),
+        ("separate", "tag", "empty.wav"),
+    ):
+        code, _, err = run(*command)
+        assert code == 3 and err.splitlines()[0].count("empty.wav") == 1, err
+
+
+def test_silence_has_next_to_nothing_of_anything(run: Run, tiny: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "silence.wav", np.zeros(8000), 8000)
+    code, out, err = run("separate", "silence.wav", "-q", "dog", "-o", "out", "--model", tiny, "--json")
+    assert code == 0
+    assert json.loads(out)["stems"][0]["level_db"] < -80
+    assert "silent" in run("separate", "silence.wav", "-q", "dog", "-o", "other", "--model", tiny)[2]
+    code, _, err = run("separate", "silence.wav", "--query-audio", "silence.wav", "-o", "third", "--model", tiny)
+    assert code == 1 and "silence.wav: is silent" in err
+    code, out, err = run("separate", "tag", "silence.wav")
+    assert code == 3 and not out and "silent" in err
+
+
 def test_nothing_is_overwritten_unless_asked(run: Run, wav: Callable[..., Path], tiny: Path) -> None:
     command = ("separate", wav(), "-q", "dog", "-o", "out", "--model", tiny)
     assert run(*command)[0] == 0

@@ -127,6 +127,21 @@ def test_captions_are_labels_and_pictures_can_stand_for_sounds(tmp_path: Path, s
     assert Separator(tmp_path / "model", device="cpu").config["labels"] == list(data.phrases)
 
 
+def test_training_goes_on_from_the_weights_of_a_model(tmp_path: Path, sounds: Path) -> None:
+    data = read_data([sounds], failures=[])
+    small = {"widths": [4, 4, 4], "depths": [1, 1, 1], "condition": 8}
+    quick = {"steps": 1, "batch": 2, "length": 0.5}
+    chosen = settings(device="cpu")
+    train(data, Plan(arguments=small, **quick), tmp_path / "first", chosen=chosen, report=lambda line: None)  # type: ignore[arg-type]
+    plan = Plan(start=str(tmp_path / "first"), rate=1e-9, seed=5, **quick)  # type: ignore[arg-type]
+    train(data, plan, tmp_path / "second", chosen=chosen, report=lambda line: None)
+    one, other = (Separator(tmp_path / name, device="cpu").network.state_dict() for name in ("first", "second"))
+    assert all(torch.allclose(one[n], other[n], atol=2e-3) for n in one if "running" not in n and "num_" not in n)
+    with pytest.raises(UsageError, match="--start"):
+        wrong = Plan(recipe="clipsep", start=str(tmp_path / "first"), **quick)  # type: ignore[arg-type]
+        train(data, wrong, tmp_path / "third", chosen=chosen, report=lambda line: None)
+
+
 def test_a_file_that_cannot_be_read_is_noted_and_left_out(sounds: Path) -> None:
     (sounds / "low_hum" / "broken.wav").write_text("nothing")
     failed: list[object] = []

@@ -9,7 +9,7 @@ import typer
 
 from mmkit.cli.options import DeviceOption, FailuresOption, JsonOption, OfflineOption, StrictOption
 from mmkit.cli.output import emit, emit_json, finish, table
-from mmkit_separate.cli.options import ModelOption, QueryEncoderOption
+from mmkit_separate.cli.options import GapOption, ModelOption, QueryEncoderOption
 
 
 def evaluate(
@@ -28,6 +28,7 @@ def evaluate(
     seed: Annotated[int, typer.Option("--seed", help="Of the random queries.")] = 0,
     model: ModelOption = "film",
     encoder: QueryEncoderOption = None,
+    gap: GapOption = None,
     strict: StrictOption = False,
     failures: FailuresOption = None,
     device: DeviceOption = None,
@@ -56,7 +57,7 @@ def evaluate(
         result = evaluate_pairs(
             listed,
             root,
-            Separator(model, device=chosen.device),
+            Separator(model, device=chosen.device, gap=gap),
             chosen=chosen,
             encoder=encoder,
             snr=snr,

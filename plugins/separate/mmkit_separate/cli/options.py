@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-__all__ = ["ModelOption", "QueryEncoderOption"]
+__all__ = ["GapOption", "ModelOption", "QueryEncoderOption"]
 
 ModelOption: TypeAlias = Annotated[
     str,
@@ -15,4 +15,12 @@ ModelOption: TypeAlias = Annotated[
 QueryEncoderOption: TypeAlias = Annotated[
     str | None,
     typer.Option("--encoder", "-e", metavar="NAME", help="Of the queries; default: what the model was trained with."),
+]
+GapOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--gap",
+        metavar="KIND",
+        help="Bring pictures nearer to the words of the training: none, mean or scaled; default: the model's own.",
+    ),
 ]

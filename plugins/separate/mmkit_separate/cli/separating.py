@@ -9,8 +9,8 @@ import typer
 
 from mmkit.cli.options import DeviceOption, FailuresOption, JsonOption, OfflineOption, OverwriteOption, StrictOption
 from mmkit.cli.output import emit, emit_json, finish, note, shown_path
-from mmkit.errors import MmkitError, UsageError
-from mmkit_separate.cli.options import ModelOption, QueryEncoderOption
+from mmkit.errors import BadInput, MmkitError, UsageError
+from mmkit_separate.cli.options import GapOption, ModelOption, QueryEncoderOption
 
 if TYPE_CHECKING:
     from mmkit.config import Settings
@@ -55,6 +55,7 @@ def mix(
     live: Annotated[bool, typer.Option("--live", help="Microphone to speaker, until Ctrl-C.")] = False,
     model: ModelOption = "film",
     encoder: QueryEncoderOption = None,
+    gap: GapOption = None,
     overwrite: OverwriteOption = False,
     strict: StrictOption = False,
     failures: FailuresOption = None,
@@ -95,7 +96,7 @@ def mix(
     if live or play or record is not None:
         sound_device("--live" if live else "--record" if record is not None else "--play")
     chosen = chosen_settings(device=device, offline=offline)
-    separator, asked = _ask(model, queries, negatives, encoder, chosen)
+    separator, asked = _ask(model, queries, negatives, encoder, gap, chosen)
     if live:
         return _live(separator, asked)
     if record is not None:
@@ -122,13 +123,18 @@ def mix(
 
 
 def _ask(
-    model: str, queries: tuple[Query, ...], negatives: tuple[Query, ...], encoder: str | None, chosen: Settings
+    model: str,
+    queries: tuple[Query, ...],
+    negatives: tuple[Query, ...],
+    encoder: str | None,
+    gap: str | None,
+    chosen: Settings,
 ) -> tuple[Separator, Asked]:
     from mmkit_separate.asking import query_vectors
     from mmkit_separate.job import Asked
     from mmkit_separate.separator import Separator
 
-    separator = Separator(model, device=chosen.device)
+    separator = Separator(model, device=chosen.device, gap=gap)
     vectors = query_vectors(queries, separator, encoder=encoder, chosen=chosen)
     against = query_vectors(negatives, separator, encoder=encoder, chosen=chosen)
     return separator, Asked(queries, vectors, negatives, against if negatives else None)
@@ -154,9 +160,13 @@ def _separate_all(
     from mmkit_separate.job import separate_file
     from mmkit_separate.live import play as play_sound
 
-    paths = [
-        item if isinstance(item, Failure) else str(item.path or item.id) for item in items_from(given, modality="audio")
-    ]
+    paths: list[str | Failure] = []
+    for item in items_from(given, modality="audio"):
+        if isinstance(item, Failure):
+            # What is there but of no known suffix may still be sound; if not, opening it tells why.
+            paths.append(item.id if Path(item.id).is_file() else item)
+        else:
+            paths.append(str(item.path or item.id))
     if spectrogram is not None:
         if len(paths) != 1:
             raise UsageError(f"draws one mixture, and there are {len(paths)}", where="--spectrogram")
@@ -177,8 +187,7 @@ def _separate_all(
         for path in paths:
             try:
                 if isinstance(path, Failure):
-                    failed.append(path)
-                    continue
+                    raise BadInput(path.reason, where=path.id)
                 done = separate_file(
                     path,
                     separator,
@@ -192,13 +201,18 @@ def _separate_all(
             except MmkitError as error:
                 if strict or len(paths) == 1:
                     raise
-                failed.append(Failure(str(path), str(error)))
+                failed.append(Failure(path.id if isinstance(path, Failure) else path, _reason(error)))
                 continue
             first = first or done
             _tell(done, asked, json=json)
     if play and first is not None:
         play_sound(Path(first.stems[0] if first.stems else first.residual))
     return finish(failed, failures or output / "failures.jsonl")
+
+
+def _reason(error: MmkitError) -> str:
+    """The error without the file that it names: a failure has that already."""
+    return f"{error.what}; {error.mend}" if error.mend else error.what
 
 
 def _tell(done: Separated, asked: Asked, *, json: bool) -> None:

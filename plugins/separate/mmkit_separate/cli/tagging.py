@@ -9,7 +9,7 @@ import typer
 
 from mmkit.cli.options import DeviceOption, FailuresOption, JsonOption, OfflineOption, StrictOption
 from mmkit.cli.output import emit, emit_json, finish, shown_path
-from mmkit.errors import UsageError
+from mmkit.errors import BadInput, UsageError
 
 
 def tag(
@@ -39,6 +39,7 @@ def tag(
     from mmkit.errors import MmkitError
     from mmkit.pipeline.sources import items_from
     from mmkit.types import Failure
+    from mmkit_separate.encoder import is_silent
     from mmkit_separate.tagging import label_vectors
     from mmkit_separate.tagging import tag as shares_of
 
@@ -54,11 +55,14 @@ def tag(
             failed.append(item)
             continue
         try:
-            shares = shares_of(encoder.encode([encoder.prepare(item)], "audio").vectors, rows)[0]
+            heard = encoder.prepare(item)
+            if is_silent(heard):
+                raise BadInput("is silent", where=item.id)
+            shares = shares_of(encoder.encode([heard], "audio").vectors, rows)[0]
         except MmkitError as error:
             if strict:
                 raise
-            failed.append(Failure(item.id, str(error)))
+            failed.append(Failure(item.id, f"{error.what}; {error.mend}" if error.mend else error.what))
             continue
         best = [(names[place], float(shares[place])) for place in (-shares).argsort()[:top]]
         if json:

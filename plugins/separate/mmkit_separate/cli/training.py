@@ -9,7 +9,7 @@ import typer
 
 from mmkit.cli.options import DeviceOption, FailuresOption, JsonOption, OfflineOption, OverwriteOption
 from mmkit.cli.output import emit, emit_json, finish, note
-from mmkit.errors import UsageError
+from mmkit.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
     from mmkit.types import Modality
@@ -29,8 +29,12 @@ def train(
     ] = "text",
     encoder: Annotated[str, typer.Option("--encoder", "-e", metavar="NAME", help="Of the queries.")] = "mini",
     gaps: Annotated[
-        Path | None,
-        typer.Option("--gaps", metavar="DIR", help="Captioned pictures (captions.jsonl): how far the modalities lie."),
+        str | None,
+        typer.Option(
+            "--gaps",
+            metavar="DIR|NAME",
+            help="Captioned pictures (captions.jsonl), or a model that knows already: how far the modalities lie.",
+        ),
     ] = None,
     mix: Annotated[
         list[str] | None,
@@ -43,6 +47,13 @@ def train(
     steps: Annotated[int, typer.Option("--steps", min=1, help="Of training at most.")] = 1_000_000,
     batch: Annotated[int, typer.Option("--batch", min=0, help="Mixtures a step; 0: the architecture's own.")] = 0,
     length: Annotated[float, typer.Option("--length", min=0.4, help="Seconds of a mixture.")] = 4.14,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="NAME|DIR", help="Go on from the weights of this model, with a lower --rate."),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.0, help="The highest learning rate; 0: the architecture's own.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option("--seed", help="Of every random choice.")] = 0,
     overwrite: OverwriteOption = False,
     failures: FailuresOption = None,
@@ -60,19 +71,24 @@ def train(
       mmkit separate train --data sounds --out mine --seconds 3600 --device cuda
       mmkit separate train --data clips --queries image --architecture clipsep-nit --out mine
       mmkit separate train --data sounds --architecture tower --out ears
+      mmkit separate train --data sounds --start film --rate 2e-4 --out film-and-mine
     """
     from mmkit.cli.options import chosen_settings
     from mmkit.types import Failure
     from mmkit_separate.training.data import read_data
     from mmkit_separate.training.run import Plan
     from mmkit_separate.training.run import train as train_on
+    from mmkit_separate.weights import locate
 
     if queries not in ("text", "image"):
         raise UsageError(f"Expected text or image, but received {queries!r}", where="--queries")
     if (out / "config.json").exists() and not overwrite:
         raise UsageError("holds a model already", where=str(out), mend="add --overwrite")
-    if gaps is not None and not (gaps / "captions.jsonl").is_file():
-        raise UsageError("has no captions.jsonl", where=str(gaps))
+    if gaps is not None and not (Path(gaps) / "captions.jsonl").is_file():
+        try:
+            locate(gaps)
+        except ModelUnavailable:
+            raise UsageError("has no captions.jsonl, and is no model", where=gaps) from None
     chosen = chosen_settings(device=device, offline=offline)
     modality: Modality = "text" if queries == "text" else "image"
     plan = Plan(
@@ -86,6 +102,8 @@ def train(
         steps=steps,
         batch=batch,
         length=length,
+        start=start,
+        rate=rate,
         seed=seed,
     )
     failed: list[Failure] = []

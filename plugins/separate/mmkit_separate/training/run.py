@@ -19,11 +19,11 @@ from mmkit.encoders.device import resolve_device
 from mmkit.errors import UsageError
 from mmkit.types import Modality
 from mmkit_separate.networks.spectra import Resolution
-from mmkit_separate.training.data import RATE, TrainingData, label_queries, modality_gaps
+from mmkit_separate.training.data import RATE, TrainingData, label_queries, modality_statistics
 from mmkit_separate.training.loop import Budget, Schedule, fit, separator_loss, tower_loss
 from mmkit_separate.training.mixing import Mixer, Queries
 from mmkit_separate.training.pool import Pool
-from mmkit_separate.weights import build, save_folder
+from mmkit_separate.weights import build, load_folder, locate, save_folder
 
 __all__ = ["RECIPES", "Plan", "train"]
 
@@ -65,10 +65,12 @@ class Plan:
         domains: (domain of the first source, of the others, weight), ``any`` for all labels; empty: half of the
             mixtures within a domain, half over all labels.
         clashes: sets of labels too alike to be mixed.
-        gaps: a folder of captioned pictures that tells how far the modalities lie apart; with it queries of the other
-            modality are brought near to those of the training.
+        gaps: a folder of captioned pictures, or a model, that tells how far the modalities lie apart; with it queries
+            of the other modality are brought near to those of the training.
         seconds, steps: the budget; whichever is spent first.
         length: of a training mixture in seconds.
+        start: a bundled name or a folder whose weights to go on from; its network's arguments are kept.
+        rate: the highest learning rate; 0: the recipe's.
         arguments: of the network, over the recipe's.
     """
 
@@ -77,11 +79,13 @@ class Plan:
     modality: Modality = "text"
     domains: tuple[tuple[str, str, float], ...] = ()
     clashes: tuple[tuple[str, ...], ...] = ()
-    gaps: Path | None = None
+    gaps: Path | str | None = None
     seconds: float = 600.0
     steps: int = 10**9
     batch: int = 0
     length: float = 4.14
+    start: str | None = None
+    rate: float = 0.0
     seed: int = 0
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
@@ -102,9 +106,10 @@ def train(
     labels = list(data.phrases)
     vectors, rows = label_queries(data, plan.modality, plan.encoder, chosen=chosen, seed=plan.seed)
     extra: dict[str, torch.Tensor] = {}
+    gap: dict[str, Any] = {"kind": "none", "trained": plan.modality, "memory": 0.5}
     if plan.gaps is not None:
-        found = modality_gaps(plan.gaps, plan.modality, plan.encoder, chosen=chosen)
-        extra[f"shift.{'image' if plan.modality == 'text' else 'text'}"] = torch.from_numpy(-found.mean(axis=0))
+        gap["kind"] = "mean"
+        extra = _gap_tensors(plan, chosen)
         # Queries of the other modality are drawn towards these.
         extra["memory"] = torch.from_numpy(vectors[:: max(1, len(vectors) // _MEMORY)])
     queries = Queries(torch.from_numpy(vectors).to(device), rows)
@@ -118,6 +123,11 @@ def train(
     arguments = {**recipe.arguments, **plan.arguments}
     arguments["dim" if recipe.architecture == "tower" else "query_dim"] = int(vectors.shape[1])
     model = build(recipe.architecture, arguments).to(device)
+    if plan.start is not None:
+        config, model, kept = _started(plan, recipe, device)
+        arguments = dict(config["arguments"])
+        if not extra:
+            gap, extra = config.get("gap", {"kind": "mean"}), kept
     batch = plan.batch or recipe.batch
     low = device.type == "cuda"
     if recipe.architecture == "tower":
@@ -130,9 +140,8 @@ def train(
         losses.append(mean)
         report(f"{spent:4.0%}  step {step}  loss {mean:.3f}")
 
-    averaged, steps = fit(
-        model, loss, Budget(plan.seconds, plan.steps), Schedule(rate=recipe.rate, decay=recipe.decay), told
-    )
+    schedule = Schedule(rate=plan.rate or recipe.rate, decay=recipe.decay)
+    averaged, steps = fit(model, loss, Budget(plan.seconds, plan.steps), schedule, told)
     spec = load_encoder(plan.encoder, device=chosen.device, offline=chosen.offline).spec
     config = {
         "architecture": recipe.architecture,
@@ -142,9 +151,38 @@ def train(
         "space": spec.space,
         "fingerprint": spec.fingerprint,
         "labels": labels,
+        "gap": gap,
     }
     save_folder(out, config, averaged, extra)
     return {"out": str(out), "steps": steps, "sounds": len(data.sounds), "labels": len(labels), "losses": losses}
+
+
+def _gap_tensors(plan: Plan, chosen: Settings) -> dict[str, torch.Tensor]:
+    """Statistics of the modalities by name, from captioned pictures or from a model of the same encoder."""
+    if (Path(str(plan.gaps)) / "captions.jsonl").is_file():
+        extra = {}
+        for name, rows_of in modality_statistics(Path(str(plan.gaps)), plan.encoder, chosen=chosen).items():
+            extra[f"mean.{name}"], extra[f"spread.{name}"] = torch.from_numpy(rows_of).unbind()
+        return extra
+    config, _, held = load_folder(locate(str(plan.gaps)), torch.device("cpu"))
+    if config["encoder"] != plan.encoder:
+        raise UsageError(f"was trained on vectors of {config['encoder']}, not {plan.encoder}", where="--gaps")
+    return {name: value for name, value in held.items() if name.split(".")[0] in ("mean", "spread", "shift")}
+
+
+def _started(
+    plan: Plan, recipe: _Recipe, device: torch.device
+) -> tuple[dict[str, Any], torch.nn.Module, dict[str, torch.Tensor]]:
+    """Config, network and further tensors of the model to go on from."""
+    config, model, kept = load_folder(locate(str(plan.start)), device)
+    if config["architecture"] != recipe.architecture or config["resolution"] != dict(recipe.resolution):
+        raise UsageError(
+            f"Expected a model of the architecture {plan.recipe}, but received a {config['architecture']}",
+            where="--start",
+        )
+    if config["encoder"] != plan.encoder:
+        raise UsageError(f"was trained on vectors of {config['encoder']}, not {plan.encoder}", where="--start")
+    return config, model.train().requires_grad_(True), kept
 
 
 def _domains(
