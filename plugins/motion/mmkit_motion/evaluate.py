@@ -187,8 +187,11 @@ def evaluate_generation(
         made += [Clip(f"made-{start + number}", one) for number, one in enumerate(joints)]
     real_vectors, made_vectors = (_pooled(lamp, clips) for clips in (data.clips, made))
     words = lamp.captions([lamp.motion_input(clip.joints)[0] for clip in made])
-    tokens = [lamp.token_states([text])[0] for text in texts]
-    bert = [metrics.greedy_f1(lamp.token_states([said])[0], wanted) for said, wanted in zip(words, tokens, strict=True)]
+    tokens = [lamp.texts.token_states([text])[0] for text in texts]
+    bert = [
+        metrics.greedy_f1(lamp.texts.token_states([said])[0], wanted)
+        for said, wanted in zip(words, tokens, strict=True)
+    ]
     return {
         "evaluator": comparer.name,
         "motions": len(made),

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from mmkit.config import Settings, settings
 from mmkit.errors import ModelUnavailable, UsageError
 from mmkit_motion.features import WIDTH, from_features, straighten, to_features
 from mmkit_motion.skeleton import FPS
+from mmkit_motion.texts import TextInput, TextReader
 
 if TYPE_CHECKING:
     import torch
@@ -32,16 +32,6 @@ WEIGHTS: Final = Path(__file__).parent / "weights"
 _BATCH: Final = 64
 #: Whether a clip is scored by its best query or by the mean of all, as chosen on the validation clips.
 BEST_QUERY: Final = False
-#: Words of a caption at most.
-_LONGEST_CAPTION: Final = 30
-
-
-@dataclass(frozen=True, slots=True)
-class TextInput:
-    """A text as the core's text tower sees it: token numbers without the end marks, and its pooled vector (W,)."""
-
-    tokens: tuple[int, ...]
-    pooled: NDArray[np.float32]
 
 
 def windows(joints: NDArray[np.floating], length: int, hop: int) -> list[tuple[int, int]]:
@@ -63,17 +53,13 @@ class Lamp:
 
     def __init__(self, folder: Path = WEIGHTS, chosen: Settings | None = None) -> None:
         self.folder = folder
-        self._settings = chosen or settings()
+        self.texts = TextReader(chosen or settings())
         self._lock = threading.Lock()
         self._networks: Networks | None = None
-        self._tower: Any = None
-        self._tokenizer: Any = None
 
     @property
     def device(self) -> torch.device:
-        from mmkit.encoders.device import resolve_device
-
-        return resolve_device(self._settings.device)
+        return self.texts.device
 
     @property
     def networks(self) -> Networks:
@@ -143,23 +129,7 @@ class Lamp:
 
     def text_inputs(self, texts: Sequence[str]) -> list[TextInput]:
         """Tokens and pooled vectors of texts, by the core's text tower."""
-        import torch
-
-        from mmkit.encoders.mini.tokenizer import pad_ids
-
-        tower, tokenizer = self._text_tower()
-        most = self.networks.sizes.tokens
-        rows = [[*row[: most + 1], row[-1]] if len(row) > most + 2 else row for row in tokenizer.rows(list(texts))]
-        ids, mask = pad_ids(rows)
-        values = np.zeros((len(rows), self.networks.sizes.words), np.float32)
-        with torch.inference_mode():
-            for first in range(0, len(rows), _BATCH):
-                part = slice(first, first + _BATCH)
-                pooled = tower.sentence_vectors(
-                    torch.from_numpy(ids[part]).to(self.device), torch.from_numpy(mask[part]).to(self.device)
-                )
-                values[part] = pooled.float().cpu().numpy()
-        return [TextInput(tuple(row[1:-1]), vector) for row, vector in zip(rows, values, strict=True)]
+        return self.texts.inputs(texts, most=self.networks.sizes.tokens)
 
     def text_vectors(self, inputs: Sequence[TextInput]) -> NDArray[np.float32]:
         """(N, E) unit rows."""
@@ -169,47 +139,8 @@ class Lamp:
             return np.zeros((0, self.networks.sizes.embedding), np.float32)
         query = self.networks.query
         with torch.inference_mode():
-            words, mask, pooled = self._words(inputs)
+            words, mask, pooled = self.texts.words(inputs)
             return query.text_vectors(query.read_text(words, pooled, mask), pooled).float().cpu().numpy()
-
-    def token_states(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
-        """(T, W) unit rows of each text's tokens in the text tower, end marks left out."""
-        import torch
-
-        tower, tokenizer = self._text_tower()
-        out = []
-        with torch.inference_mode():
-            for row in tokenizer.rows(list(texts)):
-                ids = torch.tensor([row], device=self.device)
-                states = tower.text_tower(ids, torch.ones_like(ids, dtype=torch.bool))[0, 1:-1].float()
-                out.append(torch.nn.functional.normalize(states, dim=-1).cpu().numpy())
-        return out
-
-    def _words(self, inputs: Sequence[TextInput]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Word embeddings (N, T, W), mask (N, T), pooled (N, W)."""
-        import torch
-
-        from mmkit.encoders.mini.tokenizer import pad_ids
-
-        tower, _ = self._text_tower()
-        ids, mask = pad_ids([text.tokens or (0,) for text in inputs])
-        for number, text in enumerate(inputs):
-            mask[number, len(text.tokens) :] = False
-        device = self.device
-        words = tower.text_tower.words(torch.from_numpy(ids).to(device)).float()
-        pooled = torch.from_numpy(np.stack([text.pooled for text in inputs])).to(device)
-        return words, torch.from_numpy(mask).to(device), pooled
-
-    def _text_tower(self) -> tuple[Any, Any]:
-        with self._lock:
-            if self._tower is None:
-                from mmkit.encoders.mini import WEIGHTS as MINI
-                from mmkit.encoders.mini.encoder import MiniEncoder
-                from mmkit.encoders.mini.tokenizer import MiniTokenizer
-
-                self._tower = MiniEncoder(MINI, self._settings).model
-                self._tokenizer = MiniTokenizer(MINI / "tokenizer.json")
-            return self._tower, self._tokenizer
 
     # Both
 
@@ -242,42 +173,18 @@ class Lamp:
 
     def captions(self, inputs: Sequence[NDArray[np.float32]], *, beams: int = 4) -> list[str]:
         """A sentence for each piece of motion, the best of a beam search by mean log-probability."""
-        return [self._caption(piece, beams) for piece in inputs]
-
-    def _caption(self, piece: NDArray[np.float32], beams: int) -> str:
-        import torch
+        from mmkit_motion.captioning import search_caption
 
         networks = self.networks
-        tower, tokenizer = self._text_tower()
         vocabulary = (0, *networks.vocabulary)
-        with torch.inference_mode():
+        out = []
+        for piece in inputs:
             memory, mask = self._memory([piece])
-            running: list[tuple[float, list[int]]] = [(0.0, [])]
-            ended: list[tuple[float, list[int]]] = []
-            for _ in range(_LONGEST_CAPTION):
-                ids = torch.tensor([[vocabulary[w] for w in words] for _, words in running], device=self.device).long()
-                words = tower.text_tower.words(ids.view(len(running), -1)).float()
-                shown = torch.ones(words.shape[:2], dtype=torch.bool, device=self.device)
-                logits = networks.query.word_logits(
-                    memory.expand(len(running), -1, -1), mask.expand(len(running), -1), words, shown
-                )
-                scores = logits[:, -1].float().log_softmax(-1)
-                best = (scores + torch.tensor([score for score, _ in running], device=self.device)[:, None]).flatten()
-                values, places = best.topk(min(2 * beams, len(best)))
-                grown: list[tuple[float, list[int]]] = []
-                for value, place in zip(values.tolist(), places.tolist(), strict=True):
-                    beam, word = divmod(place, scores.shape[1])
-                    said = running[beam][1]
-                    if word == 0:
-                        ended.append((value / (len(said) + 1), said))
-                    elif len(grown) < beams:
-                        grown.append((value, [*said, word]))
-                running = grown
-                if len(ended) >= beams or not running:
-                    break
-            ended = ended or [(score / max(1, len(said)), said) for score, said in running]
-        said = max(ended)[1]
-        return str(tokenizer._tokenizer.decode([vocabulary[word] for word in said]))
+            said = search_caption(
+                networks.query, memory, mask, vocabulary=vocabulary, embed=self.texts.embed, beams=beams
+            )
+            out.append(self.texts.decode([vocabulary[word] for word in said]))
+        return out
 
     # Motions from words
 
@@ -323,7 +230,7 @@ class Lamp:
         source = torch.Generator(device=device).manual_seed(seed)
         query = networks.query
         with torch.inference_mode():
-            words, mask, pooled = self._words(self.text_inputs(texts))
+            words, mask, pooled = self.texts.words(self.text_inputs(texts))
             condition = query.read_for_motion(query.read_text(words, pooled, mask), mask).mean(1)
             codes = networks.generator.sample(
                 condition, counts, guidance=guidance, steps=steps, temperature=temperature, generator=source

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmkit_motion.published import _ActorEncoder, load_published
+from mmkit_motion.published import load_published
+from mmkit_motion.published.tmr import ActorEncoder
 from mmkit_motion.reading import Clip
 from torch import nn
 
@@ -33,7 +34,7 @@ def _language(folder: Path, *, model: bool) -> None:
 def tmr(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     for name, features in (("motion", 263), ("text", 16)):
-        torch.save(_ActorEncoder(features, 16, 32, 2, 2).state_dict(), tmp_path / f"{name}_encoder.pt")
+        torch.save(ActorEncoder(features, 16, 32, 2, 2).state_dict(), tmp_path / f"{name}_encoder.pt")
     torch.save(torch.zeros(263), tmp_path / "mean.pt")
     torch.save(torch.ones(263), tmp_path / "std.pt")
     _language(tmp_path / "distilbert", model=True)

@@ -80,9 +80,11 @@ class Batch:
 
 
 class Corpus:
-    """All of it in a device's memory."""
+    """All of it in a device's memory; with ``everything`` the validation part is for training too."""
 
-    def __init__(self, folder: Path, device: torch.device, *, frames: int, workers: int = 1) -> None:
+    def __init__(
+        self, folder: Path, device: torch.device, *, frames: int, workers: int = 1, everything: bool = False
+    ) -> None:
         raw = json.loads((folder / "corpus.json").read_text("utf-8"))
         self.device, self.frames = device, frames
         self.clips: list[dict[str, Any]] = raw["clips"]
@@ -98,7 +100,8 @@ class Corpus:
             rows = [_features(job) for job in jobs]
         lengths = np.array([len(row) for row in rows])
         flat = np.concatenate(rows)
-        parts = np.array([clip["part"] == "train" for clip in self.clips])
+        self._trained = [everything or clip["part"] == "train" for clip in self.clips]
+        parts = np.array(self._trained)
         self.mean, self.std = _moments(flat[np.repeat(parts, lengths)])
         self.flat = torch.from_numpy(((flat - self.mean) / self.std).astype(np.float16)).to(device)
         self.lengths = torch.from_numpy(lengths).to(device)
@@ -126,7 +129,12 @@ class Corpus:
 
     def part(self, name: str) -> Tensor:
         """Numbers of the clips of a part: train, validation or test."""
-        return torch.tensor([n for n, clip in enumerate(self.clips) if clip["part"] == name], device=self.device)
+        chosen = [
+            n
+            for n, (clip, trained) in enumerate(zip(self.clips, self._trained, strict=True))
+            if (trained if name == "train" else clip["part"] == name)
+        ]
+        return torch.tensor(chosen, device=self.device)
 
     def weights(self, clips: Tensor) -> Tensor:
         """How often each of some clips is drawn, as the corpus says."""

@@ -20,9 +20,9 @@ from mmkit_motion.model.query_transformer import QueryTransformer
 from mmkit_motion.model.sizes import Sizes
 from mmkit_motion.model.vqvae import MotionVqVae
 from mmkit_motion.model.weights import Networks, save_networks
+from mmkit_motion.training.clock import Clock
 from mmkit_motion.training.corpus import Corpus
 from mmkit_motion.training.stages import (
-    Clock,
     encode_corpus,
     train_generator,
     train_query_transformer,
@@ -45,16 +45,21 @@ def train(
     batch: int = 256,
     sizes: Sizes | None = None,
     workers: int = 1,
+    everything: bool = False,
     report: Callable[[str], None] = print,
 ) -> dict[str, float]:
-    """Train all stages, write the weights to ``out`` and return the numbers of the validation part."""
+    """Train all stages, write the weights to ``out`` and return the numbers of the validation part.
+
+    Args:
+        everything: train on the validation part too, once nothing is to be chosen by it any more.
+    """
     began = time.monotonic()
     torch.manual_seed(seed)
     np.random.seed(seed)
     with np.load(folder / "texts.npz", allow_pickle=False) as arrays:
         vocabulary = tuple(int(token) for token in arrays["vocabulary"])
     sizes = Sizes.from_dict((sizes or Sizes()).to_dict() | {"vocabulary": len(vocabulary) + 1})
-    corpus = Corpus(folder, device, frames=sizes.frames, workers=workers)
+    corpus = Corpus(folder, device, frames=sizes.frames, workers=workers, everything=everything)
     report(f"corpus: {len(corpus.clips)} clips, {len(corpus.flat)} frames, {time.monotonic() - began:.0f} s")
     # Some of the time is kept for measuring and writing; a corpus that took all of it still runs every stage.
     left = max(3.0, seconds - (time.monotonic() - began) - min(25.0, 0.15 * seconds))
@@ -156,6 +161,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--all", action="store_true", help="train on the validation part too")
     given = parser.parse_args()
     train(
         given.corpus,
@@ -165,6 +171,7 @@ def main() -> None:
         seed=given.seed,
         batch=given.batch,
         workers=given.workers,
+        everything=given.all,
         report=lambda line: print(line, flush=True),
     )
 

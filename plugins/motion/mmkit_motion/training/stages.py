@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +12,10 @@ from mmkit_motion.model import losses
 from mmkit_motion.model.generator import MaskedGenerator, corrupt
 from mmkit_motion.model.query_transformer import QueryTransformer
 from mmkit_motion.model.vqvae import MotionVqVae
+from mmkit_motion.training.clock import Average, Clock, autocast, optimiser_of
 from mmkit_motion.training.corpus import Batch, Corpus
 
-__all__ = ["Clock", "next_words", "train_generator", "train_query_transformer", "train_vqvae"]
+__all__ = ["next_words", "train_generator", "train_query_transformer", "train_vqvae"]
 
 Report = Callable[[str], None]
 #: Called now and then with the network in training and its averaged weights.
@@ -28,79 +26,12 @@ _WINDOW = 64
 END = 0
 
 
-@dataclass(slots=True)
-class Clock:
-    """Steps until a number of seconds is over, with a learning rate that follows the time.
-
-    Attributes:
-        seconds: of the stage.
-        rate: the highest learning rate, after a rise over the first 3 % of the time; then half a cosine to a hundredth.
-    """
-
-    seconds: float
-    rate: float
-    most_steps: int = 10**9
-    every: float = 12.0
-
-    def steps(self, optimiser: torch.optim.Optimizer, report: Callable[[int, float], None]) -> Iterator[float]:
-        """The share of the time that is over, step by step."""
-        began = told = time.monotonic()
-        step = 0
-        while True:
-            now = time.monotonic()
-            share = max((now - began) / self.seconds, step / self.most_steps)
-            if share >= 1.0:
-                report(step, now - began)
-                return
-            if now - told > self.every:
-                report(step, now - began)
-                told = now
-            rate = self.rate * min(1.0, share / 0.03 + 1e-3) * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            yield share
-            step += 1
-
-
-def _optimiser(model: nn.Module, *, decay: float) -> torch.optim.AdamW:
-    device = next(model.parameters()).device
-    many = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
-    few = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [{"params": many, "weight_decay": decay}, {"params": few, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.98), fused=device.type == "cuda")
-
-
-def _autocast(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-
-
-class Average:
-    """A moving average of the weights, which is what is kept."""
-
-    def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
-        self.model, self.decay, self.count = model, decay, 0
-        self.kept = {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self) -> None:
-        self.count += 1
-        decay = min(self.decay, self.count / (self.count + 10))
-        state = self.model.state_dict()
-        mine = [self.kept[name] for name, value in state.items() if value.is_floating_point()]
-        theirs = [value for value in state.values() if value.is_floating_point()]
-        torch._foreach_lerp_(mine, theirs, 1 - decay)
-
-    def take(self) -> None:
-        """Give the model the averaged weights."""
-        self.model.load_state_dict(self.kept)
-
-
 def train_vqvae(model: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int, report: Report) -> None:
     """Smooth L1 on features and again on positions, with commitment (LaMP, section 3.1)."""
     clips = corpus.part("train")
     clips = clips[corpus.lengths[clips] >= _WINDOW]
     weights = corpus.weights(clips)
-    optimiser = _optimiser(model, decay=1e-4)
+    optimiser = optimiser_of(model, decay=1e-4)
     average = Average(model, 0.995)
     shown: dict[str, float] = {}
     model.train()
@@ -119,7 +50,7 @@ def train_vqvae(model: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int,
                 model.codebook.codes.copy_(states[pick])
                 model.codebook.sums.copy_(states[pick])
             first = False
-        with _autocast(features.device):
+        with autocast(features.device):
             made, commitment, chosen = model(features, mask)
             plain = F.smooth_l1_loss(made, features)
             places = F.smooth_l1_loss(made[..., 4:67], features[..., 4:67])
@@ -205,7 +136,7 @@ def train_query_transformer(
     """
     clips = corpus.part("train")
     weights, partner = corpus.weights(clips), mirror_partners(corpus)
-    optimiser = _optimiser(model, decay=0.05)
+    optimiser = optimiser_of(model, decay=0.05)
     average = Average(model)
     shown: dict[str, Tensor] = {}
     model.train()
@@ -220,7 +151,7 @@ def train_query_transformer(
         pairs = corpus.batch(_draw(corpus, clips, weights, batch, partner))
         if pairs.features.shape[1] < 4:
             continue
-        with _autocast(corpus.device):
+        with autocast(corpus.device):
             parts = query_losses(model, vqvae, pairs, word_drop=word_drop, noise=noise)
             loss = sum(parts.values())
         optimiser.zero_grad(set_to_none=True)
@@ -289,7 +220,7 @@ def train_generator(
     """Cross-entropy on corrupted codes, the condition withheld for a share ``without`` of the motions."""
     clips = corpus.part("train")
     weights = corpus.weights(clips)
-    optimiser = _optimiser(model, decay=0.02)
+    optimiser = optimiser_of(model, decay=0.02)
     average = Average(model)
     shown: dict[str, Tensor] = {}
     model.train()
@@ -301,14 +232,14 @@ def train_generator(
 
     for _ in clock.steps(optimiser, tell):
         pairs = corpus.batch(clips[torch.multinomial(weights, batch, replacement=True)])
-        with torch.no_grad(), _autocast(corpus.device):
+        with torch.no_grad(), autocast(corpus.device):
             mask = pairs.mask[:, ::4]
             codes = vqvae.codebook.nearest(vqvae.encode(pairs.features, pairs.mask))
             texts = query.read_text(pairs.words, pairs.pooled, pairs.word_mask)
             condition = query.read_for_motion(texts, pairs.word_mask).mean(1)
         noisy, chosen = corrupt(codes, mask, codebook=model.sizes.codes)
         given = torch.rand(len(codes), device=codes.device) >= without
-        with _autocast(corpus.device):
+        with autocast(corpus.device):
             logits = model(noisy, mask, condition, given)
             loss = losses.code_loss(logits.float(), codes, chosen)
         optimiser.zero_grad(set_to_none=True)
