@@ -42,7 +42,7 @@ class GapCorrection:
             also stretched, dim by dim, to the spread of the training's.
         trained: the modality of the training.
         of: statistics by modality, of vectors that no test knows.
-        shifts: by modality, a difference of means that stands in place of ``of`` for ``mean``.
+        shifts: by modality, a difference of means, for ``mean`` where ``of`` has nothing.
         memory: (M, D) unit rows of the training's queries.
         share: how far a moved vector is drawn to the rows of ``memory`` that are near it, from 0 to 1.
             DeCap (Li et al. 2023) goes all of the way.
@@ -72,10 +72,10 @@ class GapCorrection:
                 raise UsageError(f"scaled: the model has no statistics of {modality} vectors", where="--gap")
             given, wanted = self.of[modality], self.of[self.trained]
             moved = _unit(wanted.mean + (vectors - given.mean) * (wanted.spread / given.spread.clip(1e-6)))
-        elif modality in self.shifts:
-            moved = _unit(vectors + self.shifts[modality])
         elif modality in self.of and self.trained in self.of:
             moved = _unit(vectors + self.of[self.trained].mean - self.of[modality].mean)
+        elif modality in self.shifts:
+            moved = _unit(vectors + self.shifts[modality])
         else:
             return vectors  # nothing is known of that modality: sounds have a tower that was trained into the texts
         if self.memory is None or self.share <= 0:

@@ -109,6 +109,8 @@ def separate_file(
                 separate,
                 chunk=separator.chunk(source.rate),
                 overlap=min(max(2, int(OVERLAP_SECONDS * source.rate)), separator.chunk(source.rate) // 4),
+                workers=separator.workers,
+                prepare=separator.share_threads,
             ):
                 # What would clip in whole numbers is cut before the residual is taken: the sum stays the mixture.
                 stems = np.clip(stems, -limit, limit)

@@ -55,6 +55,10 @@ class Separator:
         self.network: Any = network.to(memory_format=torch.channels_last)
         self.resolution = Resolution(**config["resolution"])
         self.space, self.fingerprint = str(config["space"]), str(config["fingerprint"])
+        # Two chunks side by side keep two cores busier than one chunk whose every operation is split between them.
+        threads = torch.get_num_threads()
+        self.workers = 2 if self.device.type == "cpu" and threads > 1 else 1
+        self._threads = max(1, threads // self.workers)
         self.gap = _declared(config.get("gap", {}), extra, gap, self.name)
 
     def chunk(self, rate: int) -> int:
@@ -64,6 +68,11 @@ class Separator:
         anew for each of them, which costs half as much again as the arithmetic.
         """
         return (_FRAMES - 1) * self.resolution.sizes(rate)[1]
+
+    def share_threads(self) -> None:
+        """To be called first in each of ``workers`` threads: the processor is divided between them."""
+        if self.workers > 1:
+            torch.set_num_threads(self._threads)
 
     def check_space(self, space: str, fingerprint: str) -> None:
         """Raises SpaceMismatch where vectors of that space mean nothing to this separator."""

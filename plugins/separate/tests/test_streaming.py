@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from mmkit_separate.live import LiveSeparator
@@ -17,6 +19,34 @@ def test_the_pieces_are_the_whole_whatever_the_lengths(length: int, block: int) 
     assert np.array_equal(np.concatenate([mixture for mixture, _ in pieces], axis=-1), samples)
     stems = np.concatenate([stem for _, stem in pieces], axis=-1)
     assert np.allclose(stems, np.stack([samples, 0.5 * samples]), atol=1e-6)
+
+
+def test_several_workers_give_what_one_gives_in_order() -> None:
+    samples = np.random.default_rng(0).standard_normal((1, 2000)).astype(np.float32)
+    begun, together, most = [], [0], [0]
+
+    def separate(x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        together[0] += 1
+        most[0] = max(most[0], together[0])
+        time.sleep(0.02 * float(abs(x[0, 0])))  # later chunks often finish first
+        together[0] -= 1
+        return np.stack([x, 2 * x])
+
+    pieces = list(
+        separate_blocks([samples], separate, chunk=100, overlap=20, workers=3, prepare=lambda: begun.append(1))
+    )
+    assert np.array_equal(np.concatenate([mixture for mixture, _ in pieces], axis=-1), samples)
+    stems = np.concatenate([stem for _, stem in pieces], axis=-1)
+    assert np.allclose(stems, np.stack([samples, 2 * samples]), atol=1e-5)
+    assert 1 < len(begun) <= 3 and 1 < most[0] <= 3
+
+
+def test_an_error_in_a_chunk_comes_out() -> None:
+    def separate(x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        list(separate_blocks([np.zeros((1, 900), np.float32)], separate, chunk=100, overlap=20, workers=2))
 
 
 def test_chunks_are_never_shorter_than_their_overlap_and_never_longer_than_a_chunk_and_an_overlap() -> None:
