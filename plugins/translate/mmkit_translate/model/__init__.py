@@ -1,0 +1,1 @@
+"""The bundled translator: network, weights, and what it does with lines."""

@@ -1,0 +1,1 @@
+"""Published translators of other libraries behind the same interface."""

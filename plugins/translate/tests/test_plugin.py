@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from mmkit.testing import PluginConformance
+
+
+class TestConformance(PluginConformance):
+    plugin = "translate"
