@@ -140,15 +140,20 @@ def _amc(source: Source, where: str) -> tuple[NDArray[np.float64], float]:
 
 
 def _asf_beside(path: Path, where: str) -> Path:
-    """The skeleton of a recording: subject.asf for subject_take.amc, here or in ../asf, else the only one here."""
-    subject = path.stem.split("_")[0]
-    for folder in (path.parent, path.parent.parent / "asf"):
-        for name in (path.stem, subject):
+    """The skeleton of a recording, here or in ../asf: of its own name up to any underscore, else the only one here.
+
+    CMU's 07_01.amc goes with 07.asf, HDM05's HDM_bd_01-01_01_120.amc with HDM_bd.asf.
+    """
+    parts = path.stem.split("_")
+    names = ["_".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    for name in names:
+        for folder in (path.parent, path.parent.parent / "asf"):
             if (found := folder / f"{name}.asf").is_file():
                 return found
     here = sorted(path.parent.glob("*.asf"))
     if len(here) != 1:
-        raise BadInput(f"needs the skeleton {subject}.asf beside it", where=where, mend="put the .asf into its folder")
+        wanted = names[-1] if len(names) < 3 else f"{names[-2]}.asf or {names[-1]}"
+        raise BadInput(f"needs the skeleton {wanted}.asf beside it", where=where, mend="put the .asf into its folder")
     return here[0]
 
 

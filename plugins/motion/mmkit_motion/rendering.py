@@ -105,14 +105,9 @@ def write_strips(path: Path, hits: Sequence[tuple[str, float, float, str]]) -> N
 
     Args:
         hits: for each its file, first and last second, and what to write over it.
-
-    Raises:
-        UsageError: another ending than .png.
     """
     from PIL import Image
 
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"Expected a name that ends in .png, but received {path.name}", where="--strip")
     strips = []
     for source, start, end, label in hits:
         joints = read_clip(source).joints[round(start * FPS) : max(round(end * FPS), round(start * FPS) + 2)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mmkit.store import Store
     from mmkit_motion.encoder import MotionEncoder
 
-__all__ = ["Hit", "IndexReport", "Library", "index_motions"]
+__all__ = ["Hit", "IndexReport", "Library", "index_motions", "reason_of"]
 
 CLIPS: Final = "clips"
 MOMENTS: Final = "moments"
@@ -109,7 +109,7 @@ def index_motions(
             except MmkitError as error:
                 if strict:
                     raise
-                report.failures.append(Failure(item.id, _reason(error)))
+                report.failures.append(Failure(item.id, reason_of(error)))
             if len(waiting) >= _TOGETHER:
                 flush()
             if on_progress is not None:
@@ -259,7 +259,7 @@ def _moment_key(key: str, start: int) -> str:
     return hashlib.sha256(f"{key}#{start}".encode()).hexdigest()
 
 
-def _reason(error: MmkitError) -> str:
+def reason_of(error: MmkitError) -> str:
     """An error's line without the file, which stands beside it."""
     text = f"{error.what}; {error.mend}" if error.mend else error.what
     return " ".join(text.split())

@@ -53,6 +53,15 @@ def test_index_and_search(capsys: pytest.CaptureFixture[str], tmp_path: Path, ta
     assert (tmp_path / "hits.png").stat().st_size > 1000
 
 
+def test_a_strip_that_is_no_png_is_refused_before_anything_is_searched(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, said = run(capsys, "search", "a person walks", "--in", tmp_path / "none", "--strip", tmp_path / "a.jpg")
+    assert code == 2
+    assert not out
+    assert "ends in .png" in said
+
+
 def test_moments_lie_within_their_recording_and_apart(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, walk: np.ndarray, kick: np.ndarray
 ) -> None:

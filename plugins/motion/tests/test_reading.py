@@ -219,6 +219,16 @@ def test_amc_is_read_with_the_asf_beside_it(acclaim: Path) -> None:
     assert wrists[0] < wrists[1] - 0.3  # the left arm hangs, the right one is held out
 
 
+@pytest.mark.parametrize("take", ["HDM_bd_01-02_03_120", "HDM_bd"])
+def test_amc_finds_the_asf_of_its_subject_whatever_underscores_are_in_the_name(acclaim: Path, take: str) -> None:
+    folder = acclaim.parent
+    plain = read_clip(acclaim).joints
+    acclaim.rename(folder / f"{take}.amc")
+    (folder / "09.asf").rename(folder / "HDM_bd.asf")
+    (folder / "HDM_tr.asf").write_text("another subject's, and no skeleton")
+    np.testing.assert_array_equal(read_clip(folder / f"{take}.amc").joints, plain)
+
+
 def test_amc_without_its_asf_says_what_it_needs(acclaim: Path) -> None:
     (acclaim.parent / "09.asf").unlink()
     with pytest.raises(BadInput, match=r"09\.asf"):
@@ -229,6 +239,30 @@ def test_amc_cut_off_in_a_frame_is_refused(acclaim: Path) -> None:
     text = acclaim.read_text()
     acclaim.write_text(text[: text.rindex("lhumerus")])
     with pytest.raises(BadInput, match="cut off"):
+        read_clip(acclaim)
+
+
+def test_amc_of_another_layout_is_read_the_same(acclaim: Path) -> None:
+    plain = read_clip(acclaim).joints
+    text = acclaim.read_text()
+    first, second = "lfemur -7 0 0", "lhumerus 0 0 -80"
+    assert f"{first}\n{second}" in text
+    acclaim.write_text(text.replace(f"{first}\n{second}", f"{second}\n{first}"))  # one frame names its bones otherwise
+    np.testing.assert_allclose(read_clip(acclaim).joints, plain, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("lfemur -7 0 0", "lfemur -7 0", "same values for lfemur"),
+        ("lfemur -7 0 0", "lfemur -7 0 x", "damaged at line"),
+        ("lfemur -7 0 0", "lfemur nan 0 0", "not finite"),
+        ("lfemur -7 0 0\n", "", "same values for lfemur"),
+    ],
+)
+def test_a_damaged_amc_says_where(acclaim: Path, old: str, new: str, words: str) -> None:
+    acclaim.write_text(acclaim.read_text().replace(old, new))
+    with pytest.raises(BadInput, match=words):
         read_clip(acclaim)
 
 

@@ -68,7 +68,7 @@ def index(
     if json:
         emit_json(result)
     else:
-        rate_text = f", {report.clips / seconds:.0f} a second" if report.clips and seconds > 0 else ""
+        rate_text = f", {report.clips / seconds:.1f} a second" if report.clips and seconds > 0 else ""
         emit(
             f"{out}: {report.clips} motions added, {report.unchanged} already there, "
             f"{report.moments} moments{rate_text}"
@@ -110,6 +110,8 @@ def search(
     if any(not text.strip() for text in texts):
         raise UsageError("Expected a description of a motion, but received an empty text")
     if strip is not None:
+        if strip.suffix.lower() != ".png":
+            raise UsageError(f"Expected a name that ends in .png, but received {strip.name}", where="--strip")
         check_free(strip, overwrite=overwrite)
     manifest = store / CLIPS / "manifest.json"
     sets = manifest.is_file() and Store.open(store / CLIPS).spec_fields.kind == "multivector"
@@ -137,4 +139,6 @@ def search(
     if strip is not None and drawn:
         from mmkit_motion.rendering import write_strips
 
-        write_strips(strip, [(hit.source, hit.start, hit.end, f"{text}   {hit.score:.3f}") for text, hit in drawn])
+        labels = [f"{text}   {hit.score:.3f}   {shown_path(hit.source)}" for text, hit in drawn]
+        spans = [(hit.source, hit.start, hit.end) for _, hit in drawn]
+        write_strips(strip, [(*span, label) for span, label in zip(spans, labels, strict=True)])

@@ -41,6 +41,7 @@ def caption(
     from mmkit.pipeline.sources import items_from
     from mmkit_motion.captioning import caption_clip
     from mmkit_motion.reading import read_clip
+    from mmkit_motion.searching import reason_of
 
     model, failed = lamp(device), []
     with Progress("describing", inputs=inputs) as progress:
@@ -54,7 +55,7 @@ def caption(
             except MmkitError as error:
                 if strict:
                     raise
-                failed.append(Failure(item.id, str(error)))
+                failed.append(Failure(item.id, reason_of(error)))
                 continue
             for start, end, text in said:
                 if json:

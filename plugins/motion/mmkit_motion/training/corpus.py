@@ -3,8 +3,9 @@
 Files of a corpus folder:
 
     motions.npz    joints of all takes on the one skeleton, 20 fps, as differences of whole millimetres
-    texts.npz      token numbers, lengths, pooled vectors of the text tower, word embeddings of the tokens in use
-    corpus.json    clips (take, first and last frame, variant, texts, labels, part) and what each text speaks of
+    corpus.json    clips (take, first and last frame, variant, texts, labels, part), texts and what each speaks of
+    texts.npz      token numbers, lengths, pooled vectors of the text tower, word embeddings of the tokens in use;
+                   made from corpus.json where the training is
 
 N items, T frames, F features, W width of word embeddings.
 """

@@ -17,9 +17,16 @@ from mmkit_motion.training.corpus import pack_joints
 from mmkit_motion.training.procedural import ACTIONS, draw_clip
 
 if TYPE_CHECKING:
+    import torch
+
     from mmkit_motion.evaluate import Captioned
 
-__all__ = ["CorpusBuilder", "prepare_corpus"]
+__all__ = ["TEXTS", "CorpusBuilder", "embed_texts", "prepare_corpus"]
+
+#: What ``embed_texts`` writes into a corpus folder.
+TEXTS: Final = "texts.npz"
+#: Tokens of a text, end marks counted.
+_MOST_TOKENS: Final = 42
 
 #: Paces of the variants and how often each is drawn against the recorded one.
 PACES: Final = ((1.0, 1.0), (0.8, 0.5), (1.2, 0.5))
@@ -81,45 +88,54 @@ class CorpusBuilder:
                 )
 
     def write(self, folder: Path) -> None:
-        """Write the corpus; texts go through the core's text tower."""
-        import torch
-
-        from mmkit.encoders.mini import WEIGHTS as MINI
-        from mmkit.encoders.mini.model import MiniModel
-        from mmkit.encoders.mini.tokenizer import MiniTokenizer, pad_ids
-
+        """Write the corpus; its texts are embedded where the training is, see ``embed_texts``."""
         folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(folder / "motions.npz", **pack_joints(self.takes))  # type: ignore[arg-type]
         strings = [text for text, _ in self.texts]
-        rows = MiniTokenizer(MINI / "tokenizer.json", max_tokens=42).rows(strings)
-        tower = MiniModel.load(MINI)
-        pooled = np.zeros((len(rows), 384), np.float16)
-        order = np.argsort([len(row) for row in rows])
-        with torch.inference_mode():
-            for start in range(0, len(order), 256):
-                some = order[start : start + 256]
-                ids, mask = pad_ids([rows[number] for number in some])
-                pooled[some] = tower.sentence_vectors(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
-        body = [row[1:-1] for row in rows]
-        vocabulary = sorted({token for row in body for token in row})
-        place = {token: number for number, token in enumerate(vocabulary)}
-        tokens = np.zeros((len(body), max(map(len, body))), np.uint16)
-        for number, row in enumerate(body):
-            tokens[number, : len(row)] = [place[token] for token in row]
-        np.savez(
-            folder / "texts.npz",
-            tokens=tokens,
-            counts=np.array([len(row) for row in body], np.uint8),
-            pooled=pooled,
-            words=tower.text_tower.words.weight[vocabulary].numpy().astype(np.float16),
-            vocabulary=np.array(vocabulary, np.int32),
-        )
         corpus = {
             "clips": self.clips,
+            "texts": strings,
             "text_labels": [list(labels) for _, labels in self.texts],
             "text_sides": [int(left) + 2 * int(right) for left, right in map(sides, strings)],
         }
         (folder / "corpus.json").write_text(json.dumps(corpus, separators=(",", ":")) + "\n", "utf-8")
+        (folder / TEXTS).unlink(missing_ok=True)
+
+
+def embed_texts(folder: Path, device: torch.device) -> Path:
+    """Pass the corpus's texts through the core's text tower and keep what comes out beside it."""
+    import torch
+
+    from mmkit.encoders.mini import WEIGHTS as MINI
+    from mmkit.encoders.mini.model import MiniModel
+    from mmkit.encoders.mini.tokenizer import MiniTokenizer, pad_ids
+
+    strings = json.loads((folder / "corpus.json").read_text("utf-8"))["texts"]
+    rows = MiniTokenizer(MINI / "tokenizer.json", max_tokens=_MOST_TOKENS).rows(strings)
+    tower = MiniModel.load(MINI, device=device)
+    pooled = np.zeros((len(rows), 384), np.float16)
+    order = np.argsort([len(row) for row in rows])
+    with torch.inference_mode():
+        for start in range(0, len(order), 256):
+            some = order[start : start + 256]
+            ids, mask = pad_ids([rows[number] for number in some])
+            vectors = tower.sentence_vectors(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+            pooled[some] = vectors.float().cpu().numpy()
+    body = [row[1:-1] for row in rows]
+    vocabulary = sorted({token for row in body for token in row})
+    place = {token: number for number, token in enumerate(vocabulary)}
+    tokens = np.zeros((len(body), max(map(len, body))), np.uint16)
+    for number, row in enumerate(body):
+        tokens[number, : len(row)] = [place[token] for token in row]
+    np.savez(
+        folder / TEXTS,
+        tokens=tokens,
+        counts=np.array([len(row) for row in body], np.uint8),
+        pooled=pooled,
+        words=tower.text_tower.words.weight[vocabulary].detach().cpu().numpy().astype(np.float16),
+        vocabulary=np.array(vocabulary, np.int32),
+    )
+    return folder / TEXTS
 
 
 def prepare_corpus(folder: Path, data: Captioned, *, validation: float, drawn: int, seed: int) -> None:

@@ -22,6 +22,7 @@ from mmkit_motion.model.vqvae import MotionVqVae
 from mmkit_motion.model.weights import Networks, save_networks
 from mmkit_motion.training.clock import Clock
 from mmkit_motion.training.corpus import Corpus
+from mmkit_motion.training.prepare import TEXTS, embed_texts
 from mmkit_motion.training.stages import (
     encode_corpus,
     train_generator,
@@ -56,7 +57,8 @@ def train(
     began = time.monotonic()
     torch.manual_seed(seed)
     np.random.seed(seed)
-    with np.load(folder / "texts.npz", allow_pickle=False) as arrays:
+    texts = folder / TEXTS if (folder / TEXTS).is_file() else embed_texts(folder, device)
+    with np.load(texts, allow_pickle=False) as arrays:
         vocabulary = tuple(int(token) for token in arrays["vocabulary"])
     sizes = Sizes.from_dict((sizes or Sizes()).to_dict() | {"vocabulary": len(vocabulary) + 1})
     corpus = Corpus(folder, device, frames=sizes.frames, workers=workers, everything=everything)
