@@ -28,5 +28,16 @@ def mmkit_steps() -> list[StepSpec]:
                 ParamSpec("contact_sheet", "str", "", help="also draw the captioned pictures in this file"),
             ),
             fingerprint="mmkit_caption.steps:fingerprint",
-        )
+        ),
+        StepSpec(
+            "caption.find",
+            "mmkit_caption.steps:find",
+            "the rows of a table whose text answers queries best, in any language",
+            (
+                ParamSpec("table", "table", help="such as the output of caption.image or translate.text"),
+                ParamSpec("queries", "list", help="words to look for"),
+                ParamSpec("column", "str", "text", help="of the texts"),
+                ParamSpec("k", "int", 5, help="rows a query at most"),
+            ),
+        ),
     ]

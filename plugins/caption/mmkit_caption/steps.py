@@ -1,4 +1,4 @@
-"""The step for recipes: caption.image."""
+"""Steps for recipes: caption.image and caption.find."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from mmkit.recipes.context import StepContext
 
-__all__ = ["fingerprint", "image"]
+__all__ = ["find", "fingerprint", "image"]
 
 
 def fingerprint(*, model: str, **_: object) -> str:
@@ -76,3 +76,35 @@ def image(
     kinds = [("source", pa.string()), ("language", pa.string()), ("rank", pa.int32())]
     schema = pa.schema([*kinds, ("text", pa.string()), ("score", pa.float32())])
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def find(context: StepContext, *, table: pa.Table, column: str, queries: Sequence[str], k: int) -> pa.Table:
+    """The table's rows that answer each query best: query, hit (from 1), similarity, and the row itself.
+
+    Raises:
+        UsageError: the table has no such column.
+    """
+    import pyarrow as pa
+
+    from mmkit.errors import UsageError
+    from mmkit_caption.finding import find_texts
+
+    if column not in table.column_names:
+        raise UsageError(
+            f"Expected one of {', '.join(table.column_names)}, but received {column!r}", where=context.step
+        )
+    texts = ["" if text is None else str(text) for text in table.column(column).to_pylist()]
+    found = find_texts(texts, [str(query) for query in queries], k=k)
+    hits = [
+        (str(query), rank, score, place)
+        for query, best in zip(queries, found, strict=True)
+        for rank, (place, score) in enumerate(best, start=1)
+    ]
+    rows = table.take(pa.array([place for *_, place in hits], pa.int64()))
+    told = {
+        "query": pa.array([query for query, *_ in hits], pa.string()),
+        "hit": pa.array([rank for _, rank, *_ in hits], pa.int32()),
+        "similarity": pa.array([score for *_, score, _ in hits], pa.float32()),
+    }
+    kept = {name: rows.column(name) for name in rows.column_names if name not in told}
+    return pa.table({**told, **kept})

@@ -77,12 +77,17 @@ class CaptionWriter:
         self._loaded.extra["support"] = vectors.to(self.device)
         self.config["projection"] = {"temperature": 30.0, **(self.config.get("projection") or {}), "share": 1.0}
 
-    def asked(self, vectors: Tensor, modality: Modality) -> Tensor:
-        """Vectors (N, D) as the decoder was trained to see them."""
+    def shifted(self, vectors: Tensor, modality: Modality) -> Tensor:
+        """Vectors (N, D) after the mean shift, where the config asks for it."""
         extra, chosen = self._loaded.extra, self.config.get("gap", {})
-        if chosen.get("kind") == "mean":
-            means = {name: extra[f"mean.{name}"].float() for name in ("text", "image")}
-            vectors = GapCorrection("mean", means=means).query(vectors, modality)  # type: ignore[arg-type]
+        if chosen.get("kind") != "mean":
+            return vectors
+        means: dict[Modality, Tensor] = {"text": extra["mean.text"].float(), "image": extra["mean.image"].float()}
+        return GapCorrection("mean", means=means).query(vectors, modality)
+
+    def asked(self, vectors: Tensor, modality: Modality) -> Tensor:
+        """Vectors (N, D) as the decoder was trained to see them: shifted, and re-expressed by the corpus."""
+        vectors, extra = self.shifted(vectors, modality), self._loaded.extra
         projection = self.config.get("projection") or {}
         share = float(projection.get("share", 0.0))
         if modality == "image" and share and "support" in extra:

@@ -44,7 +44,11 @@ def train(
     ] = None,
     dev: Annotated[
         Path | None,
-        typer.Option("--dev", metavar="DIR", help="Pictures with captions.jsonl: the better stage is kept by CIDEr."),
+        typer.Option(
+            "--dev",
+            metavar="DIR",
+            help="Pictures, or vectors.npy, with captions.jsonl: the better stage by CIDEr is kept.",
+        ),
     ] = None,
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="Where the corpus's vectors are kept.")
@@ -236,7 +240,14 @@ def _checker(encoder: Encoder, dev: Path, language: str, chosen: Settings) -> Ca
     from mmkit_caption.evaluate import embedded_pictures, evaluate
     from mmkit_caption.training.vectors import text_vectors
 
-    kept, vectors = embedded_pictures(encoder, dev, read_captions(dev / "captions.jsonl"), chosen=chosen)
+    ready = dev / "vectors.npy"
+    kept, vectors = embedded_pictures(
+        encoder,
+        dev,
+        read_captions(dev / "captions.jsonl"),
+        ready=str(ready) if ready.is_file() else None,
+        chosen=chosen,
+    )
 
     def check(writer: CaptionWriter) -> dict[str, Any]:
         found = evaluate(

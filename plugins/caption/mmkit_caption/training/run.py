@@ -228,7 +228,7 @@ def _adversarial(
     seen = torch.from_numpy(material.image_vectors).to(device)
     corpus = torch.from_numpy(material.text_vectors).half().to(device)
     writer = CaptionWriter(out / "warm", device=str(device))
-    targets = aggregate(seen, corpus, temperature=plan.target_temperature)
+    targets = aggregate(writer.shifted(seen, "image"), corpus, temperature=plan.target_temperature)
     pictures = Pictures(seen, writer.asked(seen, "image"), targets)
     pieces = int(model.decoder.logits(model.languages.weight[:1]).shape[-1])
     critic = Discriminator(pieces, pad=vocabulary.pad).to(device)
