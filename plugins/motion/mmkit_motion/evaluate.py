@@ -68,6 +68,8 @@ def read_captioned(
     out = Captioned()
     try:
         lines = captions.read_text("utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise BadInput("no such file", where=str(captions)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"cannot be read: {error}", where=str(captions)) from error
     for number, line in enumerate(lines, 1):

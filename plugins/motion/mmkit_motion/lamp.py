@@ -224,8 +224,8 @@ class Lamp:
         longest = networks.sizes.frames / FPS
         if any(not text.strip() for text in texts):
             raise UsageError("Expected a description of a motion, but received an empty text")
-        if any(not 0.4 <= length <= longest for length in seconds):
-            raise UsageError(f"Expected 0.4 to {longest:.1f} seconds, but received {min(seconds)} to {max(seconds)}")
+        if wrong := [length for length in seconds if not 0.4 <= length <= longest]:
+            raise UsageError(f"Expected 0.4 to {longest:.1f} seconds, but received {wrong[0]:g}")
         counts = torch.tensor([max(2, round(length * FPS / 4)) for length in seconds], device=device)
         source = torch.Generator(device=device).manual_seed(seed)
         query = networks.query

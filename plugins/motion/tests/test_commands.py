@@ -106,7 +106,7 @@ def test_generate_writes_what_others_read_and_repeats_with_its_seed(
     [
         (["", "-o", "x.bvh"], "empty"),
         (["walks", "-o", "x.fbx"], ".fbx"),
-        (["walks", "-o", "x.bvh", "--seconds", "60"], "9.8"),
+        (["walks", "-o", "x.bvh", "--seconds", "60"], "0.4 to 9.8 seconds, but received 60\n"),
         (["walks", "-o", "nowhere/x.bvh"], "folder"),
     ],
 )
@@ -174,6 +174,25 @@ def test_eval_of_generation_names_its_numbers(capsys: pytest.CaptureFixture[str]
         made
     )
     assert made["bone_error_mm"]["real"] < 0.1
+
+
+def test_captions_that_are_not_there_are_told_in_a_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, captioned: Path
+) -> None:
+    code, _, err = run(capsys, "eval", "--root", captioned, "--captions", tmp_path / "none.jsonl")
+    assert code == 1
+    assert "none.jsonl: no such file" in err
+    assert "Errno" not in err
+
+
+def test_a_caption_that_fails_names_its_file_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.bvh").write_text("")
+    code, _, err = run(capsys, "caption", "empty.bvh")
+    assert code == 3
+    assert err.count("empty.bvh") == 1
 
 
 def test_eval_skips_bad_lines_and_says_so(capsys: pytest.CaptureFixture[str], captioned: Path) -> None:
