@@ -7,7 +7,7 @@
 #   bench/retrain.sh last DATA OUT      the last 540 s, fold 4 in, at a third of the rate
 #
 # DATA is what bench/gather.py wrote with: --pitches 7 --velocities 70 110 --recorded-notes 40 --format ogg --quality 0.3
-# Each step writes OUT/film; a step that is interrupted leaves the folder of the one before.
+# (72 MB; --pitches 5 where 60 MB must do). Each step writes OUT/film; a step that is interrupted leaves the folder of the one before.
 set -euo pipefail
 step=${1:?dry, first, more or last} data=${2:?a data folder} out=${3:?a folder for the model}
 # Everyday sounds keep half of the mixtures; instruments have over a third (a fifth before).
