@@ -24,7 +24,13 @@ def tiny_mbart(vocabulary: int):  # type: ignore[no-untyped-def]
     sizes = {f"{side}_{what}": n for side in ("encoder", "decoder") for what, n in
              (("layers", 1), ("attention_heads", 2), ("ffn_dim", 32))}  # fmt: skip
     config = transformers.MBartConfig(
-        vocab_size=vocabulary, d_model=16, max_position_embeddings=64, scale_embedding=True, dropout=0.0, **sizes
+        vocab_size=vocabulary,
+        d_model=16,
+        max_position_embeddings=64,
+        scale_embedding=True,
+        dropout=0.0,
+        init_std=0.3,
+        **sizes,
     )
     return transformers.MBartForConditionalGeneration(config).eval()
 
@@ -137,7 +143,7 @@ def test_the_prefix_reaches_mbart_through_input_embeddings(prefixed):  # type: i
     loss.backward()
     assert torch.isfinite(loss) and prefixed.prefix.layers[0].weight.grad.abs().sum() > 0
     with torch.no_grad():
-        other = prefixed.loss(given.ids, given.mask, given.vectors * 500, given.language, given.targets)
+        other = prefixed.loss(given.ids, given.mask, -given.vectors, given.language, given.targets)
         assert not torch.isclose(loss, other)
         # Lengths differ, and each counts by what it writes: as one by one.
         rows = [prefixed.loss(*(getattr(given, name)[n : n + 1] for name in

@@ -17,7 +17,7 @@ from mmkit_translate.training.losses import distance, smoothed_cross_entropy
 from mmkit_translate.training.packed import Packed
 from mmkit_translate.training.run import Run, train
 from mmkit_translate.training.schedule import Average, learning_rate
-from mmkit_translate.training.stages import Recipe, translation_stage
+from mmkit_translate.training.stages import Recipe, caption_stage, text_vectors, tower_stage, translation_stage
 
 from mmkit.errors import BadInput, MmkitError, UsageError
 from mmkit.types import Embeddings, EncoderSpec
@@ -122,6 +122,25 @@ def test_a_prefix_carries_no_loss_and_dropping_it_is_a_zero_vector(network, pack
     )
 
 
+def test_every_loss_can_be_taken_in_bfloat16(network, packed: Packed, vocabulary):  # type: ignore[no-untyped-def]
+    network.train()
+    vectors = text_vectors(network, packed, torch.arange(len(packed.unit)), vocabulary.pad)
+    recipe = Recipe(no_prefix=0.0)
+    stages = [
+        tower_stage(network, packed, vocabulary.pad, recipe),
+        caption_stage(network, packed, vocabulary.pad, recipe),
+        translation_stage(network, packed, vocabulary.pad, recipe, vectors=vectors),
+    ]
+    for stage in stages:
+        sources, targets = stage.batches.epoch(0)[0]
+        wanted = float(stage.loss(sources, targets).detach())
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = stage.loss(sources, targets)
+        loss.backward()
+        assert loss.dtype == torch.float32 and float(loss.detach()) == pytest.approx(wanted, rel=0.03), stage.name
+        assert all(value.grad.isfinite().all() for value in stage.parameters if value.grad is not None)
+
+
 def test_the_guard_leaves_out_what_is_no_number_and_ends_a_run_of_it():
     guard = FiniteGuard(patience=3)
     assert [guard.passes(value) for value in (1.0, float("nan"), float("inf"), 2.0)] == [True, False, False, True]
@@ -149,7 +168,7 @@ def fit(network, path: Path) -> Fit:  # type: ignore[no-untyped-def]
 
 def test_a_step_without_a_finite_loss_changes_nothing_and_is_counted(network, packed: Packed, vocabulary, tmp_path):  # type: ignore[no-untyped-def]
     vectors = torch.zeros(len(packed.unit), 384)
-    stage = translation_stage(network, packed, vocabulary.pad, Recipe(pieces=4000), vectors=vectors)
+    stage = translation_stage(network, packed, vocabulary.pad, Recipe(pieces=400), vectors=vectors)
     calls = iter(range(100))
 
     def sometimes(sources, targets):  # type: ignore[no-untyped-def]
