@@ -65,7 +65,7 @@ class Separator:
         """Samples that are heard together in a long sound: frames that fill the network's levels exactly.
 
         The largest tensors of ``film`` then stay just below 32 MB. Above that size memory is handed back and zeroed
-        anew for each of them, which costs half as much again as the arithmetic.
+        anew for each of them, which costs a third as much again as all the rest.
         """
         return (_FRAMES - 1) * self.resolution.sizes(rate)[1]
 
