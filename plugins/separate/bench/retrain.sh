@@ -2,9 +2,9 @@
 # The default separator anew, with many more instruments in its mixtures and a longer schedule.
 #
 #   bench/retrain.sh dry DATA OUT       two minutes on a CPU: the whole path, with few and small steps
-#   bench/retrain.sh first DATA OUT     540 s on a GPU, from nothing, ESC-10 fold 4 left out (DATA/without-4)
-#   bench/retrain.sh more DATA OUT      another 540 s from OUT/film, at half the rate
-#   bench/retrain.sh last DATA OUT      the last 540 s, fold 4 in, at a third of the rate
+#   bench/retrain.sh first DATA OUT     460 s on a GPU, from nothing, ESC-10 fold 4 left out (DATA/without-4)
+#   bench/retrain.sh more DATA OUT      another 460 s from OUT/film, at half the rate
+#   bench/retrain.sh last DATA OUT      the last 460 s, fold 4 in, at a third of the rate
 #
 # DATA is what bench/gather.py wrote with: --pitches 7 --velocities 70 110 --recorded-notes 40 --format ogg --quality 0.3
 # (72 MB; --pitches 5 where 60 MB must do). Each step writes OUT/film; a step that is interrupted leaves the folder of the one before.
@@ -30,8 +30,8 @@ PY
 
 case $step in
     dry) train --data "$data/without-4" --start film --rate 1e-4 --batch 2 --length 1.0 --seconds 90 --device cpu ;;
-    first) train --data "$data/without-4" --rate 1e-3 --seconds 540 --device cuda --seed 1 ;;
-    more) train --data "$data/without-4" --start "$out/film" --rate 5e-4 --seconds 540 --device cuda --seed 2 ;;
-    last) train --data "$data" --start "$out/film" --rate 3e-4 --seconds 540 --device cuda --seed 3 ;;
+    first) train --data "$data/without-4" --rate 1e-3 --seconds 460 --device cuda --seed 1 ;;
+    more) train --data "$data/without-4" --start "$out/film" --rate 5e-4 --seconds 460 --device cuda --seed 2 ;;
+    last) train --data "$data" --start "$out/film" --rate 3e-4 --seconds 460 --device cuda --seed 3 ;;
     *) echo "no step is called $step" >&2; exit 2 ;;
 esac
