@@ -7,7 +7,8 @@
     python bench/gather.py --raw RAW --pictures PICTURES --out data
 
 writes ``corpus.jsonl`` (text, lang, group: the sentences about one photo, and where a sentence is a translation, of),
-``unpaired/`` (Flickr8k's training photos), ``dev/`` and ``test/`` (1,000 photos each with ``captions.jsonl``).
+``unpaired/`` (Flickr8k's training photos), ``dev/`` and ``test/`` (1,000 photos each with ``captions.jsonl``, and with
+``captions.de.jsonl`` for those of them that Multi30k captions in German).
 Every sentence about a photo of dev or test is left out of the corpus, by the photo's number in Multi30k, and so is any
 sentence whose normalised text equals one of that photo's captions, wherever it stands.
 """
@@ -72,7 +73,23 @@ def main() -> None:
             if not (folder / name).exists():
                 os.link(given.pictures / name, folder / name)
         print(f"{folder}: {len(names)} photos")
+    for split in ("dev", "test"):
+        write_german(raw / "data", out / split)
     write_corpus(raw / "data", out / "corpus.jsonl", held, held_numbers)
+
+
+def write_german(data: Path, folder: Path) -> None:
+    """``captions.de.jsonl``: the German captions that Multi30k has of the folder's photos."""
+    photos = [number(name) for name in (data / "task2/image_splits/train_images.txt").read_text().split()]
+    german = [lines(data / f"task2/raw/train.{place}.de.gz") for place in range(1, 6)]
+    row_of = {photo: row for row, photo in enumerate(photos)}
+    told = [json.loads(line)["file"] for line in (folder / "captions.jsonl").read_text("utf-8").splitlines()]
+    with open(folder / "captions.de.jsonl", "w", encoding="utf-8") as file:
+        for name in told:
+            if number(name) in row_of:
+                texts = [column[row_of[number(name)]] for column in german]
+                record = {"file": name, "captions": [text for text in texts if text]}
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def write_corpus(data: Path, target: Path, held: set[str], held_numbers: set[str]) -> None:

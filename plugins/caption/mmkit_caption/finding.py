@@ -15,10 +15,13 @@ from mmkit_caption.metrics.tokens import caption_words
 __all__ = ["find_texts"]
 
 _PARTS: Final = (3, 4, 5)
+#: Below it two texts share no more than an ending.
+_LEAST: Final = 0.1
 
 
 def find_texts(texts: Sequence[str], queries: Sequence[str], *, k: int = 5) -> list[list[tuple[int, float]]]:
-    """For each query the places of the ``k`` best texts and their cosines, best first; nothing alike is left out.
+    """For each query the places of the ``k`` best texts and their cosines, best first; what is
+    hardly alike (a cosine below 0.1) is left out.
 
     Words count as wholes and by their parts of three to five letters, so that "Hunde" finds "Hund", and rare ones
     count for more.
@@ -34,7 +37,7 @@ def find_texts(texts: Sequence[str], queries: Sequence[str], *, k: int = 5) -> l
         scores = [
             (place, sum(value * row.get(name, 0.0) for name, value in asked.items())) for place, row in enumerate(rows)
         ]
-        found.append(sorted((hit for hit in scores if hit[1] > 0), key=lambda hit: (-hit[1], hit[0]))[:k])
+        found.append(sorted((hit for hit in scores if hit[1] >= _LEAST), key=lambda hit: (-hit[1], hit[0]))[:k])
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmkit.hookspecs import CommandEntry, ParamSpec, StepSpec, hookimpl
+from mmkit.hookspecs import CommandEntry, ModelEntry, ParamSpec, StepSpec, hookimpl
 
 api = 1
 
@@ -10,6 +10,11 @@ api = 1
 @hookimpl
 def mmkit_commands() -> list[CommandEntry]:
     return [CommandEntry("caption", "mmkit_caption.cli:app", "Describe pictures in a sentence.")]
+
+
+@hookimpl
+def mmkit_models() -> list[ModelEntry]:
+    return [ModelEntry("caption-mini", "captioning", "mmkit_caption:weights/card.toml")]
 
 
 @hookimpl

@@ -68,7 +68,7 @@ def train(
     sigma: Annotated[
         float, typer.Option("--sigma", min=0, help="Noise on the text vectors, in each dimension.")
     ] = 0.17,
-    gap: Annotated[str, typer.Option("--gap", metavar="KIND", help="Of pictures' vectors: none or mean.")] = "mean",
+    gap: Annotated[str, typer.Option("--gap", metavar="KIND", help="Of pictures' vectors: none or mean.")] = "none",
     project: Annotated[
         float, typer.Option("--project", min=0, max=1, help="Share of e(x) in what the decoder sees.")
     ] = 1.0,

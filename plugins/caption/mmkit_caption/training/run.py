@@ -60,7 +60,7 @@ class Plan:
         vocabulary: pieces; ignored with a decoder of transformers.
         decoder: "own", or what transformers can load.
         share: of vectors that are means of a group (see ``Conditions``).
-        gap: none, mean or noise, at asking time; noise is in ``warm.sigma``.
+        gap: none or mean, at asking time; the noise of training is ``warm.sigma``.
         support: sentences kept for ``projection``; temperature and share of it.
     """
 
@@ -76,7 +76,7 @@ class Plan:
     decoder: str = "own"
     freeze_decoder: bool = False
     share: float = 0.0
-    gap: str = "noise"
+    gap: str = "none"
     support: int = 8192
     temperature: float = 100.0
     projection: float = 0.0
