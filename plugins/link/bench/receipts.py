@@ -9,7 +9,7 @@ are misread, lost or added at the rate of the noise level. Labels are the firms,
 
 Five folds by firm, large and small ones dealt out evenly: three train the adapter (stages A and B, texts at noise level
 0.3), one chooses the weight and the cut of every method at every level, one is the test. ARI is the mean over the
-five.
+five. How weight and cut are chosen was settled on the folds and the noise of seed 100; the table is of seed 7.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from typing import Any
 import numpy as np
 from mmkit_link.adapter import picture_inputs
 from mmkit_link.encoding import pooled
-from mmkit_link.grouping import search_cut, search_pooling, side_by_side, single_linkage
+from mmkit_link.grouping import side_by_side, single_linkage
 from mmkit_link.metrics import adjusted_rand
 from mmkit_link.records import Records
 from mmkit_link.sketches import edit_similarities, edit_sketch
 from mmkit_link.stages import Pictured, fit_adapter
+from mmkit_link.tuning import search_cut, search_pooling
 from mmkit_link.words import fold
 from PIL import Image
 from rapidfuzz import fuzz
@@ -103,9 +104,9 @@ def noisy(text: str, level: float, rng: random.Random) -> str:
     return "".join(found)
 
 
-def dealt(firms: list[str]) -> np.ndarray:
+def dealt(firms: list[str], seed: int) -> np.ndarray:
     """The fold of each receipt: firms by size, dealt out at random within each five."""
-    rng, counts = random.Random(0), collections.Counter(firms)
+    rng, counts = random.Random(seed), collections.Counter(firms)
     names = sorted(counts, key=lambda name: (-counts[name], name))
     fold_of: dict[str, int] = {}
     for start in range(0, len(names), FOLDS):
@@ -119,6 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=7, help="of the folds and the noise")
     given = parser.parse_args()
     rows = prepare(given.data, given.work)
     firms = [firm for _, firm, _ in rows]
@@ -128,9 +130,9 @@ def main() -> None:
     cache = given.work / "inputs.npy"
     inputs = np.load(cache) if cache.exists() else picture_inputs(encoder, records, [])
     np.save(cache, inputs)
-    rng = random.Random(1)
+    rng = random.Random(1000 + given.seed)
     texts = {level: [noisy(text, level, rng) for _, _, text in rows] for level in LEVELS}
-    folds = dealt(firms)
+    folds = dealt(firms, given.seed)
     found: dict[float, dict[str, list[float]]] = {level: collections.defaultdict(list) for level in LEVELS}
     plain = inputs[:, : encoder.spec.dim]
     for number in range(FOLDS):

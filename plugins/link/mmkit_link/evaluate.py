@@ -120,7 +120,7 @@ def read_truth(path: Path, left: Records, right: Records) -> list[tuple[int, int
     table = open_table(path)
     columns = []
     for side, records in (("left", left), ("right", right)):
-        require_column(side, table.column_names, "truth")
+        require_column(side, table.column_names, "truth", where=str(path))
         rows = {name: row for row, name in enumerate(records.ids)}
         found = []
         for place, value in enumerate(table.column(side).to_pylist()):

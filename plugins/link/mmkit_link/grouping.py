@@ -5,43 +5,18 @@ Legend: N records, P pairs, D dims.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmkit.errors import UsageError
 from mmkit.match import cluster
 from mmkit_link.encoding import pooled
-from mmkit_link.metrics import adjusted_rand
 
-__all__ = [
-    "Linkage",
-    "PooledCut",
-    "cluster_pooled",
-    "group_pairs",
-    "search_cut",
-    "search_pooling",
-    "side_by_side",
-    "single_linkage",
-]
+__all__ = ["Linkage", "cluster_pooled", "group_pairs", "side_by_side", "single_linkage", "single_tree"]
 
 Linkage = Literal["single", "average", "complete"]
-_Found = TypeVar("_Found")
 _LARGEST: Final = 2000
-_MOST_TUNED: Final = 5000
-_WEIGHTS: Final = tuple(round(0.05 * step, 2) for step in range(21))
-
-
-@dataclass(frozen=True, slots=True)
-class PooledCut:
-    """The weight of the picture, the cosine of the cut, and the adjusted Rand index they reached."""
-
-    weight: float
-    threshold: float
-    ari: float
 
 
 def group_pairs(
@@ -134,62 +109,17 @@ def cluster_pooled(
     return cluster(pooled(pictures, texts, weight), threshold, linkage=linkage)
 
 
-def search_pooling(
-    pictures: NDArray[np.float32],
-    texts: NDArray[np.float32],
-    labels: Sequence[Hashable],
-    *,
-    weights: Sequence[float] = _WEIGHTS,
-) -> PooledCut:
-    """The weight and cosine whose single-linkage clusters have the highest adjusted Rand index with known labels.
-
-    Raises:
-        UsageError: more than 5,000 records; tune on fewer.
-    """
-    if len(labels) > _MOST_TUNED:
-        raise UsageError(f"Expected at most {_MOST_TUNED} records to tune on, but received {len(labels)}")
-    if len(labels) < 2:
-        raise UsageError(f"Expected at least 2 records to tune on, but received {len(labels)}")
-    found = []
-    for weight in weights:
-        rows = pooled(pictures, texts, weight)
-        cut, ari = search_cut(1 - (rows @ rows.T).astype(np.float64), labels)
-        found.append(PooledCut(float(weight), float(1 - cut), ari))
-    return _middle_of_best(found, [each.ari for each in found])
-
-
-def search_cut(distances: NDArray[np.float64], labels: Sequence[Hashable]) -> tuple[float, float]:
-    """The distance, in hundredths, at which single linkage has the highest adjusted Rand index, and that index.
-
-    Args:
-        distances: (N, N) from 0 to about 1, N at least 2.
-    """
-    from scipy.cluster.hierarchy import fcluster
-
-    tree = _single_tree(distances)
-    found = [
-        (cut, adjusted_rand(fcluster(tree, cut, criterion="distance").tolist(), labels))
-        for cut in np.round(np.arange(0.01, 1.0, 0.01), 2).tolist()
-    ]
-    return _middle_of_best(found, [ari for _, ari in found])
-
-
-def _middle_of_best(found: Sequence[_Found], values: Sequence[float]) -> _Found:
-    """Of several that are equally good the one in the middle, which is the least likely to be so by chance."""
-    best = [each for each, value in zip(found, values, strict=True) if value > max(values) - 1e-9]
-    return best[len(best) // 2]
-
-
 def single_linkage(distances: NDArray[np.float64], cut: float) -> list[int]:
     """N labels of (N, N) distances."""
     from scipy.cluster.hierarchy import fcluster
 
     if len(distances) < 2:
         return [1] * len(distances)
-    return list(map(int, fcluster(_single_tree(distances), cut, criterion="distance")))
+    return list(map(int, fcluster(single_tree(distances), cut, criterion="distance")))
 
 
-def _single_tree(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+def single_tree(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N - 1, 4) the merges of single linkage of (N, N) distances, nearest first, as scipy writes them."""
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 

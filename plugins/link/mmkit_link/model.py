@@ -2,13 +2,12 @@
 
 scikit-learn fits them; what is kept are plain arrays, written as safetensors, so that a model file runs no code.
 
-Legend: P pairs, F features, N nodes of all trees, T trees.
+Legend: P pairs, F features.
 """
 
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,46 +19,12 @@ from mmkit.errors import BadInput
 from mmkit.media.source import atomic_path
 from mmkit_link.calibration import Sigmoid, fit_sigmoid
 from mmkit_link.comparisons import Features
+from mmkit_link.forest import Forest, check_forest, fit_forest
 
-__all__ = ["Forest", "Linear", "PairModel", "fit_model", "load_model", "with_threshold"]
+__all__ = ["Linear", "PairModel", "fit_model", "load_model", "with_threshold"]
 
 FORMAT: Final = "mmkit-link-1"
 _CHUNK: Final = 20_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Forest:
-    """Trees one after another: node n sends a pair left where its feature is at most ``cut``.
-
-    Attributes:
-        roots: (T,) the first node of each tree.
-        feature: (N,) int32, -1 at a leaf.
-        cut: (N,) float64.
-        left, right: (N,) int32 nodes.
-        value: (N,) float32 share of positives.
-    """
-
-    roots: NDArray[np.int32]
-    feature: NDArray[np.int32]
-    cut: NDArray[np.float64]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
-    value: NDArray[np.float32]
-
-    def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(P,) the mean over the trees."""
-        total = np.zeros(len(values))
-        for root in self.roots:
-            node = np.full(len(values), root, np.int32)
-            rows = np.arange(len(values))
-            while len(rows):
-                feature = self.feature[node[rows]]
-                rows = rows[feature >= 0]
-                at = node[rows]
-                goes_left = values[rows, self.feature[at]] <= self.cut[at]
-                node[rows] = np.where(goes_left, self.left[at], self.right[at])
-            total += self.value[node]
-        return total / max(1, len(self.roots))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +119,7 @@ def load_model(path: Path) -> PairModel:
         if about.get("format") != FORMAT:
             raise BadInput("is no model of mmkit link", where=str(path))
         forest = Forest(**{name: tensors[f"forest.{name}"] for name in Forest.__slots__})
-        _check_forest(forest, len(about["names"]))
+        check_forest(forest, len(about["names"]))
         mean, scale, weights = (tensors[f"linear.{name}"].reshape(-1) for name in ("mean", "scale", "weights"))
         if not len(mean) == len(scale) == len(weights) == len(about["names"]):
             raise ValueError("its features and weights differ in number")
@@ -164,23 +129,7 @@ def load_model(path: Path) -> PairModel:
             tuple(about["names"]), forest, linear, sigmoid, float(about["threshold"]), dict(about["recipe"])
         )
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise BadInput(f"is damaged ({error})", where=str(path), mend="train it again") from error
-
-
-def _check_forest(forest: Forest, features: int) -> None:
-    """Raise ValueError where a walk down the trees could leave them or never end."""
-    count = len(forest.feature)
-    inner = np.flatnonzero(forest.feature >= 0)
-    shapes = {len(getattr(forest, name)) for name in Forest.__slots__ if name != "roots"}
-    children = np.concatenate([forest.left[inner], forest.right[inner]])
-    parents = np.concatenate([inner, inner])
-    if (
-        len(shapes) != 1
-        or (len(forest.roots) and not 0 <= forest.roots.min() <= forest.roots.max() < count)
-        or (len(inner) and int(forest.feature.max()) >= features)
-        or (len(children) and (int(children.max()) >= count or (children <= parents).any()))
-    ):
-        raise ValueError("its trees are malformed")
+        raise BadInput(f"is no model, or damaged ({error})", where=str(path), mend="train it again") from error
 
 
 def fit_model(
@@ -206,50 +155,16 @@ def fit_model(
     Raises:
         BadInput: only one class is there.
     """
-    from sklearn.ensemble import ExtraTreesClassifier
-
     labels = np.asarray(labels)
     if len(set(labels.tolist())) < 2:
         raise BadInput("the labelled pairs are all of one class", mend="give pairs with label 1 and pairs with label 0")
-    classifier = ExtraTreesClassifier(
-        trees,
-        min_samples_leaf=2,
-        max_features=0.3,
-        bootstrap=True,
-        oob_score=True,
-        random_state=seed,
-        n_jobs=-1,
-    )
     share = float(labels.mean())
-    weights = np.where(labels == 1, 0.5 / share, 0.5 / (1 - share)) if balanced else None
-    with warnings.catch_warnings():
-        # Few trees leave some pairs in every bag; they fall back on the whole forest below.
-        warnings.simplefilter("ignore")
-        classifier.fit(features.values, labels, sample_weight=weights)
-    forest = _plain_forest(classifier)
-    unseen = np.asarray(classifier.oob_decision_function_)[:, 1]
-    unseen = np.where(np.isnan(unseen), forest(features.values), unseen)
+    weights = np.where(labels == 1, 0.5 / share, 0.5 / (1 - share)) if balanced else np.ones(len(labels))
+    forest, unseen = fit_forest(features.values, labels, weights, trees=trees, seed=seed)
     linear = _fit_linear(features.values, labels, balanced)
     unseen = (unseen + _unseen_linear(features.values, labels, balanced, groups)) / 2
     sigmoid = Sigmoid(1.0, 0.0) if balanced else fit_sigmoid(unseen, labels)
     return PairModel(features.names, forest, linear, sigmoid), unseen
-
-
-def _plain_forest(classifier: Any) -> Forest:
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in Forest.__slots__}
-    used = 0
-    for estimator in classifier.estimators_:
-        tree = estimator.tree_
-        leaf = tree.children_left < 0
-        shares = tree.value[:, 0, :]
-        parts["roots"].append(np.array([used], np.int32))
-        parts["feature"].append(np.where(leaf, -1, tree.feature).astype(np.int32))
-        parts["cut"].append(tree.threshold.astype(np.float64))
-        parts["left"].append(np.where(leaf, 0, tree.children_left + used).astype(np.int32))
-        parts["right"].append(np.where(leaf, 0, tree.children_right + used).astype(np.int32))
-        parts["value"].append((shares[:, 1] / np.maximum(shares.sum(axis=1), 1e-12)).astype(np.float32))
-        used += tree.node_count
-    return Forest(**{name: np.concatenate(arrays) for name, arrays in parts.items()})
 
 
 def _fit_linear(values: NDArray[np.float32], labels: NDArray[np.int64], balanced: bool) -> Linear:

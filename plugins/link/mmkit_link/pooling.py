@@ -12,20 +12,13 @@ from numpy.typing import NDArray
 from mmkit.config import Settings
 from mmkit.errors import UsageError
 from mmkit.types import Failure
-from mmkit_link.grouping import (
-    Linkage,
-    PooledCut,
-    cluster_pooled,
-    search_cut,
-    search_pooling,
-    side_by_side,
-    single_linkage,
-)
+from mmkit_link.grouping import Linkage, cluster_pooled, side_by_side, single_linkage
 from mmkit_link.linking import Evidence
 from mmkit_link.metrics import adjusted_rand
 from mmkit_link.records import Records, as_records, open_table, parse_columns, require_column
 from mmkit_link.results import dedupe_pooled, vectors_of
 from mmkit_link.sketches import edit_similarities, edit_sketch
+from mmkit_link.tuning import PooledCut, search_cut, search_pooling
 from mmkit_link.words import fold
 
 if TYPE_CHECKING:
@@ -52,7 +45,7 @@ def read_labelled(
 ) -> tuple[Records, list[str]]:
     """Records with their true clusters. Raises UsageError where a column is missing."""
     table = open_table(path)
-    require_column(clusters, table.column_names, "labelled")
+    require_column(clusters, table.column_names, "labelled", where="--clusters")
     records = as_records(
         table,
         columns,

@@ -125,12 +125,12 @@ def parse_columns(given: str | Sequence[str], left: Iterable[str], right: Iterab
     return columns
 
 
-def require_column(name: str, known: Sequence[str], side: str) -> None:
-    """Raise UsageError where a table lacks a column."""
+def require_column(name: str, known: Sequence[str], side: str, *, where: str = "--on") -> None:
+    """Raise UsageError where a table lacks a column that the option ``where`` names."""
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"its columns: {', '.join(known)}"
-        raise UsageError(f"the {side} table has no column {name!r}", where="--on", mend=hint)
+        raise UsageError(f"the {side} table has no column {name!r}", where=where, mend=hint)
 
 
 def as_records(
@@ -160,7 +160,7 @@ def as_records(
             require_column(part, known, side)
     chosen = id_column or (_ID if _ID in known else None)
     if chosen is not None:
-        require_column(chosen, known, side)
+        require_column(chosen, known, side, where="--id")
         ids = tuple(map(_text, table.column(chosen).to_pylist()))
         _check_ids(ids, f"{source or side}: column {chosen!r}")
     else:
@@ -168,7 +168,7 @@ def as_records(
     texts = {name: _texts(table, own.split("+")) for name, own in columns.items()}
     pictures: tuple[Path | None, ...] = ()
     if image_column is not None:
-        require_column(image_column, known, side)
+        require_column(image_column, known, side, where="--image-col")
         given = map(_text, table.column(image_column).to_pylist())
         pictures = tuple((root / name if name else None) for name in given)
     return Records(ids, texts, pictures, source)
@@ -182,7 +182,7 @@ def grouped(table: pa.Table, column: str) -> pa.Table:
     """
     import pyarrow as pa
 
-    require_column(column, table.column_names, "left")
+    require_column(column, table.column_names, "left", where="left_group")
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(_texts(table, [column])):
         rows.setdefault(name, []).append(row)

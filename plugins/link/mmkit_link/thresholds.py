@@ -2,9 +2,9 @@
 
 Two estimates of the share of best pairs that are chance. The first is an upper bound: so many, that the low end of the
 best pairs' scores has room for them (Storey 2002). The second is a mixture of links and chance, fitted by expectation
-maximisation, which may call a low score a link where chance scores lower still. Where almost every record has a partner
-the mixture is right and the bound cuts links off; where few have one, the mixture is no longer told apart, and the
-larger of both estimates is taken.
+maximisation, which takes low scores for links wherever it can, and is a lower bound. Where nearly all records have a
+partner the mixture is right and the bound cuts links off; where more have none, the share is taken to be half-way
+between both; where many have none, the mixture is no longer told apart, and the larger of both estimates is taken.
 
 Legend: P pairs, B best pairs, C chance pairs.
 """
@@ -24,10 +24,11 @@ __all__ = ["FoundThreshold", "link_probabilities", "threshold_without_labels"]
 _BINS: Final = 80
 _ROUNDS: Final = 60
 _FEWEST: Final = 8
-#: The mixture is believed where it says that nearly no best pair is chance, and the bound that few may be.
-_NEARLY_NONE: Final = 0.05
-_FEW: Final = 0.15
-#: Examples of chance without which it is not believed.
+#: The mixture counts where the bound says that few best pairs are chance.
+_FEW: Final = 0.25
+#: The bound from which it counts no more than the bound.
+_SOME: Final = 0.05
+#: Examples of chance without which it does not count.
 _EXAMPLES: Final = 50
 
 
@@ -79,8 +80,9 @@ def threshold_without_labels(
     beside = of_best[chance[0][:, 0]]
     link = link_probabilities(taken, np.asarray(chance[1])[beside >= 0], beside[beside >= 0])
     share = float(1 - link.mean())
-    believed = share <= _NEARLY_NONE and bound <= _FEW and len(null) >= _EXAMPLES
-    return _mixed(taken, link) if believed else _bounded(taken, null, max(bound, share))
+    told_apart = share <= bound <= _FEW and len(null) >= _EXAMPLES
+    weight = 0.5 * min(1.0, bound / _SOME) if told_apart else 1.0
+    return _bounded(taken, null, share + weight * max(0.0, bound - share))
 
 
 def _bounded(taken: NDArray[np.float32], null: NDArray[np.float32], unmatched: float) -> FoundThreshold:
@@ -91,14 +93,6 @@ def _bounded(taken: NDArray[np.float32], null: NDArray[np.float32], unmatched: f
     expected = 2 * true / np.maximum(above + true[0], 1e-9)
     cut = int(expected.argmax())
     return FoundThreshold(float(taken[cut]), unmatched, float(expected[cut]))
-
-
-def _mixed(taken: NDArray[np.float32], link: NDArray[np.float64]) -> FoundThreshold:
-    """Pairs are links with the probabilities ``link``; both ascending."""
-    true = np.cumsum(link[::-1])[::-1]
-    expected = 2 * true / (len(taken) - np.arange(len(taken)) + link.sum())
-    cut = int(expected.argmax())
-    return FoundThreshold(float(taken[cut]), float(1 - link.mean()), float(expected[cut]))
 
 
 def _largest_share(taken: NDArray[np.float32], null: NDArray[np.float32]) -> float:

@@ -43,6 +43,14 @@ def test_a_missing_column_brings_the_nearest_name(write_rows, capsys):
         parse_columns("title,title", ["title"], ["title"])
 
 
+def test_a_missing_column_is_told_beside_the_option_that_names_it(write_rows, capsys):
+    table = write_rows("t.csv", [{"id": "x", "title": "a"}])
+    assert "--image-col: " in fails(capsys, 2, "link", "match", table, table, "--image-col", "crop")
+    assert "--id: " in fails(capsys, 2, "link", "match", table, table, "--id", "key")
+    command = ["link", "dedupe", table, "--tune", table, "--clusters", "firm"]
+    assert "--clusters: " in fails(capsys, 2, *command)
+
+
 def test_empty_tables_give_empty_results(write_rows, tmp_path, capsys):
     full = write_rows("full.csv", [{"id": "x", "name": "a"}])
     empty = tmp_path / "empty.csv"

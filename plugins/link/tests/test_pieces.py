@@ -9,11 +9,12 @@ from mmkit_link.candidates import nearest
 from mmkit_link.choosing import choose
 from mmkit_link.comparisons import Features
 from mmkit_link.encoding import pooled
-from mmkit_link.grouping import cluster_pooled, group_pairs, search_pooling
+from mmkit_link.grouping import cluster_pooled, group_pairs
 from mmkit_link.metrics import adjusted_rand, average_precision, f1_of
 from mmkit_link.model import fit_model, load_model, with_threshold
 from mmkit_link.rivals import best_rival, mutual_best, ranks, rivals_of
 from mmkit_link.thresholds import threshold_without_labels
+from mmkit_link.tuning import search_cut, search_pooling
 from mmkit_link.views import grams_view, overlap, term_counts, view_of
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score, average_precision_score
@@ -189,13 +190,13 @@ def fitted():
 
 
 def test_the_plain_forest_predicts_what_scikit_learn_predicts(fitted):
-    from mmkit_link.model import _plain_forest
+    from mmkit_link.forest import _plain
     from sklearn.ensemble import ExtraTreesClassifier
 
     features, labels, _ = fitted
     classifier = ExtraTreesClassifier(15, random_state=0).fit(features.values, labels)
     expected = classifier.predict_proba(features.values)[:, 1]
-    assert np.allclose(_plain_forest(classifier)(features.values), expected, atol=1e-6)
+    assert np.allclose(_plain([each.tree_ for each in classifier.estimators_])(features.values), expected, atol=1e-6)
 
 
 def test_a_saved_model_scores_the_same(fitted, tmp_path):
@@ -272,3 +273,13 @@ def test_large_tables_are_searched_by_words_they_share():
     view = shared_words_view(prepare(Records(tuple(map(str, range(240))), {"text": tuple(texts)}), None))
     pairs = {tuple(sorted(pair)) for pair in nearest(*view, 2).tolist() if pair[0] != pair[1]}
     assert pairs >= {(number, number + 120) for number in range(120)}
+
+
+def test_the_cut_keeps_away_from_a_chain_that_a_hundredth_more_would_close():
+    # Two classes on a line, 0.10 apart inside; the gap between them is bridged at 0.205 by two strays of a third.
+    places = np.array([0.0, 0.1, 0.2, 0.3, 0.505, 0.71, 0.81, 0.91, 1.01])
+    labels = [0, 0, 0, 0, 1, 2, 2, 2, 2]
+    distances = np.abs(places[:, None] - places[None])
+    cut, ari = search_cut(distances, labels)
+    # Every cut from 0.10 to 0.20 separates the classes; from 0.18 on, three hundredths more would chain them.
+    assert ari == 1 and 0.1 <= cut <= 0.17

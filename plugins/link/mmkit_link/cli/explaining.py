@@ -7,42 +7,19 @@ from typing import Annotated
 
 import typer
 
-from mmkit.cli.options import DeviceOption, FailuresOption, JsonOption, OfflineOption, OverwriteOption
 from mmkit.cli.output import emit, emit_json, finish
 from mmkit.errors import UsageError
-from mmkit_link.cli.options import (
-    CandidatesOption,
-    IdOption,
-    ImageColumnOption,
-    ImageEncoderOption,
-    ModelOption,
-    OnOption,
-    TextEncoderOption,
-    check_output,
-    chosen_evidence,
-    quiet_settings,
-    read_model,
-    read_two,
-)
+from mmkit_link.cli.options import check_output, chosen_evidence, quiet_settings, read_model, read_two
+from mmkit_link.cli.shared import ComparedOptions, spread
 
 
+@spread
 def explain(
     left: Annotated[Path, typer.Argument(metavar="LEFT", help="A table.")],
     right: Annotated[Path, typer.Argument(metavar="RIGHT", help="Another one.")],
     pair: Annotated[str, typer.Option("--pair", metavar="A,B", help="The ids of a left and a right record.")],
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page.")] = None,
-    on: OnOption = "",
-    image_col: ImageColumnOption = None,
-    id_col: IdOption = None,
-    model: ModelOption = None,
-    candidates: CandidatesOption = 20,
-    text_encoder: TextEncoderOption = None,
-    encoder: ImageEncoderOption = None,
-    overwrite: OverwriteOption = False,
-    failures: FailuresOption = None,
-    device: DeviceOption = None,
-    offline: OfflineOption = False,
-    json: JsonOption = False,
+    *,
+    options: ComparedOptions,
 ) -> int:
     """Say why two records have their score: how much each column moved it, and which words they share.
 
@@ -57,27 +34,29 @@ def explain(
     from mmkit_link.linking import compare_tables
     from mmkit_link.scoring import score_pairs
 
-    check_output(html, overwrite=overwrite, table=False)
-    loaded = read_model(model)
-    one, other = read_two(left, right, on=on, id_column=id_col, image_column=image_col, model=loaded)
+    check_output(options.html, overwrite=options.overwrite, table=False)
+    loaded = read_model(options.model)
+    one, other = read_two(
+        left, right, on=options.on, id_column=options.id_col, image_column=options.image_col, model=loaded
+    )
     names = _named(pair, one.ids, other.ids)
     also = np.array([[one.ids.index(names[0]), other.ids.index(names[1])]])
     compared = compare_tables(
         one,
         other,
-        k=candidates,
+        k=options.candidates,
         also=also,
-        evidence=chosen_evidence(loaded, text_encoder, encoder),
+        evidence=chosen_evidence(loaded, options.text_encoder, options.encoder),
         model=loaded,
-        chosen=quiet_settings(offline, device),
+        chosen=quiet_settings(options.offline, options.device),
     )
     explained = explain_pair(compared, score_pairs(compared, loaded), *names)
-    if html is not None:
+    if options.html is not None:
         from mmkit_link.pages import write_page
 
-        write_page(explanation_page(compared, explained), html)
+        write_page(explanation_page(compared, explained), options.html)
     moved = sorted(explained.moved.items(), key=lambda item: -abs(item[1]))
-    if json:
+    if options.json:
         words = [{"word": word, "weight": weight, "in": kind} for word, weight, kind in explained.words]
         shown = {"score": explained.score, "threshold": explained.threshold, "moved": dict(moved), "words": words}
         emit_json({"left": names[0], "right": names[1], **shown})
@@ -87,7 +66,7 @@ def explain(
             emit(f"{value:+.4f}  {name}")
         for kind in ("same", "left", "right"):
             emit(f"{kind}: {' '.join(word for word, _, where in explained.words if where == kind)}")
-    return finish(compared.failures, failures or Path("failures.jsonl"))
+    return finish(compared.failures, options.failures_file)
 
 
 def _named(pair: str, lefts: tuple[str, ...], rights: tuple[str, ...]) -> tuple[str, str]:

@@ -7,20 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from mmkit.cli.options import DeviceOption, FailuresOption, JsonOption, OfflineOption, OverwriteOption
 from mmkit.cli.output import finish, note
 from mmkit.errors import UsageError
 from mmkit_link.cli.options import (
-    CandidatesOption,
-    HtmlOption,
-    IdOption,
-    ImageColumnOption,
-    ImageEncoderOption,
-    ModelOption,
-    OnOption,
-    OutputOption,
-    TextEncoderOption,
-    ThresholdOption,
     check_output,
     chosen_evidence,
     finish_run,
@@ -30,35 +19,25 @@ from mmkit_link.cli.options import (
     read_one,
     read_two,
 )
+from mmkit_link.cli.shared import RunOptions, spread
 
 if TYPE_CHECKING:
+    from mmkit.config import Settings
     from mmkit_link.results import Run
 
 _LINKAGES = ("single", "average", "complete")
 
 
+@spread
 def match(
     left: Annotated[Path, typer.Argument(metavar="LEFT", help="A table: .csv, .tsv, .jsonl, .parquet, .arrow.")],
     right: Annotated[Path, typer.Argument(metavar="RIGHT", help="Another one.")],
-    on: OnOption = "",
-    image_col: ImageColumnOption = None,
-    id_col: IdOption = None,
-    output: OutputOption = None,
     relation: Annotated[
         str,
         typer.Option("--relation", metavar="KIND", help="one-to-one, one-to-many, many-to-one or many-to-many."),
     ] = "one-to-one",
-    model: ModelOption = None,
-    threshold: ThresholdOption = None,
-    candidates: CandidatesOption = 20,
-    text_encoder: TextEncoderOption = None,
-    encoder: ImageEncoderOption = None,
-    html: HtmlOption = None,
-    overwrite: OverwriteOption = False,
-    failures: FailuresOption = None,
-    device: DeviceOption = None,
-    offline: OfflineOption = False,
-    json: JsonOption = False,
+    *,
+    options: RunOptions,
 ) -> int:
     """Link the records of two tables: left, right, score, similarity.
 
@@ -72,30 +51,27 @@ def match(
     """
     from mmkit_link.results import link_records
 
-    check_output(output, overwrite=overwrite)
-    check_output(html, overwrite=overwrite, table=False)
-    chosen = quiet_settings(offline, device)
-    loaded = read_model(model)
-    one, other = read_two(left, right, on=on, id_column=id_col, image_column=image_col, model=loaded)
+    chosen = _checked(options)
+    model = read_model(options.model)
+    one, other = read_two(
+        left, right, on=options.on, id_column=options.id_col, image_column=options.image_col, model=model
+    )
     run = link_records(
         one,
         other,
-        model=loaded,
-        threshold=threshold,
+        model=model,
+        threshold=options.threshold,
         relation=relation,
-        k=candidates,
-        evidence=chosen_evidence(loaded, text_encoder, encoder),
+        k=options.candidates,
+        evidence=chosen_evidence(model, options.text_encoder, options.encoder),
         chosen=chosen,
     )
-    return _end(run, f"{left.name} and {right.name}", output, html, failures, json)
+    return _end(run, f"{left.name} and {right.name}", options)
 
 
+@spread
 def dedupe(
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="A table: .csv, .tsv, .jsonl, .parquet, .arrow.")],
-    on: OnOption = "",
-    image_col: ImageColumnOption = None,
-    id_col: IdOption = None,
-    output: OutputOption = None,
     linkage: Annotated[
         str | None,
         typer.Option("--linkage", metavar="KIND", help="single, or average or complete against chaining."),
@@ -115,17 +91,8 @@ def dedupe(
     clusters: Annotated[
         str, typer.Option("--clusters", metavar="COL", help="The column of --tune with the true cluster.")
     ] = "cluster",
-    model: ModelOption = None,
-    threshold: ThresholdOption = None,
-    candidates: CandidatesOption = 20,
-    text_encoder: TextEncoderOption = None,
-    encoder: ImageEncoderOption = None,
-    html: HtmlOption = None,
-    overwrite: OverwriteOption = False,
-    failures: FailuresOption = None,
-    device: DeviceOption = None,
-    offline: OfflineOption = False,
-    json: JsonOption = False,
+    *,
+    options: RunOptions,
 ) -> int:
     """Group the records of one table that mean the same thing: id, cluster, size.
 
@@ -143,26 +110,24 @@ def dedupe(
 
     if linkage is not None and linkage not in _LINKAGES:
         raise UsageError(f"Expected one of {', '.join(_LINKAGES)}, but received {linkage!r}", where="--linkage")
-    check_output(output, overwrite=overwrite)
-    check_output(html, overwrite=overwrite, table=False)
-    chosen = quiet_settings(offline, device)
-    adapter = read_adapter(model)
-    loaded = None if adapter else read_model(model)
-    columns = on or (",".join(loaded.recipe.get("columns", ())) if loaded else "")
-    records = read_one(table, on=columns, id_column=id_col, image_column=image_col)
-    evidence = chosen_evidence(loaded, text_encoder, encoder)
+    chosen = _checked(options)
+    adapter = read_adapter(options.model)
+    model = None if adapter else read_model(options.model)
+    columns = options.on or (",".join(model.recipe.get("columns", ())) if model else "")
+    records = read_one(table, on=columns, id_column=options.id_col, image_column=options.image_col)
+    evidence = chosen_evidence(model, options.text_encoder, options.encoder)
     if cosine is None and tune is None and adapter is None:
         run = dedupe_records(
             records,
-            model=loaded,
-            threshold=threshold,
+            model=model,
+            threshold=options.threshold,
             linkage=cast("Any", linkage or "average"),
-            k=candidates,
+            k=options.candidates,
             evidence=evidence,
             chosen=chosen,
         )
-        return _end(run, table.name, output, html, failures, json)
-    if html is not None or loaded is not None or threshold is not None:
+        return _end(run, table.name, options)
+    if options.html is not None or model is not None or options.threshold is not None:
         raise UsageError("pooled vectors compare no pairs", mend="leave --html, --threshold and models of pairs out")
     from mmkit_link.pooling import dedupe_by_vectors
 
@@ -170,7 +135,7 @@ def dedupe(
         records,
         tune=tune,
         clusters=clusters,
-        image_column=image_col,
+        image_column=options.image_col,
         weight=weight,
         cosine=cosine,
         linkage=cast("Any", linkage or "single"),
@@ -180,19 +145,26 @@ def dedupe(
     )
     if found.tuned is not None:
         note(f"weight {found.tuned.weight:g}, cosine {found.tuned.threshold:.2f}: ARI {found.tuned.ari:.3f} on {tune}")
-    finish_run(found.table, output, json=json)
-    return finish(found.failures, failures or Path("failures.jsonl"))
+    finish_run(found.table, options.output, json=options.json)
+    return finish(found.failures, options.failures_file)
 
 
-def _end(run: Run, title: str, output: Path | None, html: Path | None, failures: Path | None, json: bool) -> int:
+def _checked(options: RunOptions) -> Settings:
+    """The settings of a run, once its outputs are known to be free."""
+    check_output(options.output, overwrite=options.overwrite)
+    check_output(options.html, overwrite=options.overwrite, table=False)
+    return quiet_settings(options.offline, options.device)
+
+
+def _end(run: Run, title: str, options: RunOptions) -> int:
     if run.compared is None:
         note("there was nothing to compare")
     elif run.scored is not None:
         note(f"{len(run.links)} of {len(run.compared.pairs)} pairs linked at a score of {run.scored.threshold:.4g}")
-    finish_run(run.table, output, json=json)
-    if html is not None:
+    finish_run(run.table, options.output, json=options.json)
+    if options.html is not None:
         from mmkit_link.pages import write_page
         from mmkit_link.report import report_page
 
-        write_page(report_page(run, title), html)
-    return finish(run.failures, failures or Path("failures.jsonl"))
+        write_page(report_page(run, title), options.html)
+    return finish(run.failures, options.failures_file)

@@ -49,7 +49,7 @@ OutputOption: TypeAlias = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="A .parquet, .csv, .tsv or .jsonl file.")
 ]
 HtmlOption: TypeAlias = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write a page on the run: scores, borderline pairs.")
+    Path | None, typer.Option("--html", metavar="FILE", help="Write a page that shows what was found, and why.")
 ]
 
 
