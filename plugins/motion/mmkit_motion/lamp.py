@@ -104,13 +104,13 @@ class Lamp:
         out = []
         with torch.inference_mode():
             for start in range(0, len(inputs), _BATCH):
-                memory, mask = self._memory(inputs[start : start + _BATCH])
+                memory, mask = self.motion_memory(inputs[start : start + _BATCH])
                 query = self.networks.query
                 out.append(query.motion_vectors(query.read_motion(memory, mask)).float().cpu().numpy())
         sizes = self.networks.sizes
         return np.concatenate(out) if out else np.zeros((0, sizes.queries, sizes.embedding), np.float32)
 
-    def _memory(self, inputs: Sequence[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
+    def motion_memory(self, inputs: Sequence[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Motion memory (N, L, D) and mask (N, L)."""
         import torch
 
@@ -179,7 +179,7 @@ class Lamp:
         vocabulary = (0, *networks.vocabulary)
         out = []
         for piece in inputs:
-            memory, mask = self._memory([piece])
+            memory, mask = self.motion_memory([piece])
             said = search_caption(
                 networks.query, memory, mask, vocabulary=vocabulary, embed=self.texts.embed, beams=beams
             )
