@@ -80,7 +80,7 @@ def check_space(config: dict[str, Any], spec: EncoderSpec, *, where: str) -> Non
         )
     if config["fingerprint"] != spec.fingerprint:
         raise SpaceMismatch(
-            f"was trained with other weights of {config['encoder']} (space {config['space']!r}) than are here",
+            f"reads the vectors of {config['encoder']}, and {spec.name} has other weights (space {config['space']!r})",
             where=where,
             mend="use that version of the encoder, or train the captioner anew: mmkit caption train",
         )
