@@ -2,6 +2,9 @@
 
     python plugins/translate/bench/corpus.py OUT --multi30k multi30k --tatoeba LASER/data/tatoeba/v1 --pictures photos
 
+`--pairs de deu.txt --pairs fr fra.txt` add the pairs of tatoeba.org that manythings.org/anki hands out (English, tab,
+other language), to widen the domain.
+
 OUT gets parallel/ (train), captions/ (task 2 of the same pictures), pictures/, val/, test/ and held-out/. Lines of
 pictures that are kept apart for the table of right and wrong pictures are in held-out/ and in no training file, and so
 are the last 200 pairs of each Tatoeba language.
@@ -11,6 +14,8 @@ from __future__ import annotations
 
 import argparse
 import gzip
+from collections import defaultdict
+from itertools import zip_longest
 from pathlib import Path
 
 LANGUAGES = ("en", "de", "fr", "cs")
@@ -66,7 +71,8 @@ def multi30k(root: Path, pictures: dict[str, Path], out: Path) -> None:
     write(out / "held-out/pictured.images", images)
 
 
-def tatoeba(root: Path, out: Path) -> None:
+def tatoeba(root: Path, out: Path) -> set[str]:
+    """The pairs of each language; the sentences of all held-out pairs, both sides."""
     pairs = {}
     for language, code in TATOEBA.items():
         own, english = (lines_of(root / f"tatoeba.{code}-eng.{end}") for end in (code, "eng"))
@@ -78,6 +84,25 @@ def tatoeba(root: Path, out: Path) -> None:
         for folder, chosen in (("parallel", kept), ("held-out", rows[-TATOEBA_HELD_OUT:])):
             write(out / f"{folder}/tatoeba-{language}.{language}", [own for own, _ in chosen])
             write(out / f"{folder}/tatoeba-{language}.en", [english for _, english in chosen])
+    return apart | {own for rows in pairs.values() for own, _ in rows[-TATOEBA_HELD_OUT:]}
+
+
+def further_pairs(files: list[list[str]], apart: set[str], out: Path) -> None:
+    """One line an English sentence and its n-th translation into each language; held-out sentences are left out."""
+    found: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
+    for language, name in files:
+        for line in lines_of(Path(name)):
+            english, own, *_ = [*line.split("\t"), "", ""]
+            if english and own and english not in apart and own not in apart:
+                found[english][language][own] = None
+    languages = sorted({language for language, _ in files})
+    rows = [
+        (english, *translations)
+        for english, by_language in found.items()
+        for translations in zip_longest(*(by_language[language] for language in languages), fillvalue="")
+    ]
+    for column, language in enumerate(("en", *languages)):
+        write(out / f"parallel/pairs.{language}", [row[column] for row in rows])
 
 
 def main() -> None:
@@ -85,11 +110,16 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--multi30k", type=Path, required=True, help="a copy of github.com/multi30k/dataset")
     parser.add_argument("--tatoeba", type=Path, required=True, help="data/tatoeba/v1 of facebookresearch/LASER")
+    parser.add_argument(
+        "--pairs", nargs=2, action="append", default=[], metavar=("LANG", "FILE"), help="may be repeated"
+    )
     parser.add_argument("--pictures", type=Path, help="a folder of Flickr8k photos, named as Flickr8k names them")
     arguments = parser.parse_args()
     files = sorted(arguments.pictures.glob("*.jpg")) if arguments.pictures else []
     multi30k(arguments.multi30k, {file.stem.partition("_")[0]: file for file in files}, arguments.out)
-    tatoeba(arguments.tatoeba, arguments.out)
+    apart = tatoeba(arguments.tatoeba, arguments.out)
+    if arguments.pairs:
+        further_pairs(arguments.pairs, apart, arguments.out)
 
 
 if __name__ == "__main__":

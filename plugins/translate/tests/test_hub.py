@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,6 +98,59 @@ def marian():  # type: ignore[no-untyped-def]
         pad_token_id=0, eos_token_id=1, bos_token_id=1, decoder_start_token_id=0, forced_eos_token_id=1,
     )  # fmt: skip
     return transformers.MarianMTModel(config).eval()
+
+
+@pytest.fixture(scope="module")
+def marian_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As the hub holds them: the model, a vocabulary, and a sentencepiece model for each side."""
+    sentencepiece = pytest.importorskip("sentencepiece")
+    folder = tmp_path_factory.mktemp("marian") / "opus-mt-en-de"
+    folder.mkdir()
+    sides = {
+        "source": ["A dog runs through the snow.", "Two men play chess in the park."],
+        "target": ["Ein Hund läuft durch den Schnee.", "Zwei Männer spielen Schach im Park."],
+    }
+    pieces: set[str] = set()
+    for side, lines in sides.items():
+        (folder / "lines.txt").write_text("\n".join(lines * 5), "utf-8")
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(folder / "lines.txt"),
+            model_prefix=str(folder / side),
+            vocab_size=60,
+            hard_vocab_limit=False,
+            minloglevel=2,
+        )
+        cut = sentencepiece.SentencePieceProcessor(model_file=str(folder / f"{side}.model"))
+        (folder / f"{side}.model").rename(folder / f"{side}.spm")
+        pieces |= {cut.id_to_piece(number) for number in range(cut.get_piece_size())}
+    names = ["</s>", "<unk>", *sorted(pieces - {"</s>", "<unk>", "<s>"}), "<pad>"]
+    (folder / "vocab.json").write_text(json.dumps({name: number for number, name in enumerate(names)}), "utf-8")
+    said = {"tokenizer_class": "MarianTokenizer", "source_lang": "en", "target_lang": "de"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(said), "utf-8")
+    torch.manual_seed(0)
+    pad = len(names) - 1
+    config = transformers.MarianConfig(
+        vocab_size=len(names), d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, max_position_embeddings=64,
+        pad_token_id=pad, eos_token_id=0, decoder_start_token_id=pad, forced_eos_token_id=0,
+    )  # fmt: skip
+    transformers.MarianMTModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_marian_of_a_folder_with_its_own_tokenizer(marian_folder: Path) -> None:
+    from mmkit_translate.opening import open_translator
+
+    translator = open_translator(str(marian_folder))
+    assert isinstance(translator, HubTranslator)
+    assert (translator.sources, translator.targets) == (("en",), ("de",))
+    ids = translator.tokenizer("A dog runs.")["input_ids"]
+    assert ids[-1] == translator.tokenizer.eos_token_id
+    assert translator.tokenizer.decode(ids, skip_special_tokens=True) == "A dog runs."
+    found = translator.translate(TEXTS, target="de", sources=["en"] * 3, search=Search(beam=2, n_best=2))
+    alone = translator.translate(TEXTS[1:2], target="de", sources=["en"], search=Search(beam=2, n_best=2))
+    assert [len(best) for best in found] == [2, 2, 2]
+    assert found[1][0].text == alone[0][0].text and found[1][0].score == pytest.approx(alone[0][0].score, abs=1e-4)
 
 
 def test_marian_has_the_pair_of_its_name(marian):  # type: ignore[no-untyped-def]

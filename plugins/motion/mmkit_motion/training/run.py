@@ -46,12 +46,14 @@ def train(
     batch: int = 256,
     sizes: Sizes | None = None,
     workers: int = 1,
+    word_drop: float = 0.1,
     everything: bool = False,
     report: Callable[[str], None] = print,
 ) -> dict[str, float]:
     """Train all stages, write the weights to ``out`` and return the numbers of the validation part.
 
     Args:
+        word_drop: see ``train_query_transformer``.
         everything: train on the validation part too, once nothing is to be chosen by it any more.
     """
     began = time.monotonic()
@@ -85,7 +87,15 @@ def train(
 
     save_networks(networks, out, notes={"seed": seed, "seconds": seconds})
     train_query_transformer(
-        query, vqvae, corpus, Clock(SHARES[1] * left, 5e-4), batch=batch, report=report, check=check, keep=keep
+        query,
+        vqvae,
+        corpus,
+        Clock(SHARES[1] * left, 5e-4),
+        batch=batch,
+        word_drop=word_drop,
+        report=report,
+        check=check,
+        keep=keep,
     )
     train_generator(
         generator, query, vqvae, corpus, Clock(SHARES[2] * left, 5e-4), batch=batch, report=report, keep=keep
@@ -163,6 +173,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--word-drop", type=float, default=0.1, help="share of a text's words that are put out")
     parser.add_argument("--all", action="store_true", help="train on the validation part too")
     given = parser.parse_args()
     train(
@@ -173,6 +184,7 @@ def main() -> None:
         seed=given.seed,
         batch=given.batch,
         workers=given.workers,
+        word_drop=given.word_drop,
         everything=given.all,
         report=lambda line: print(line, flush=True),
     )
