@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmkit.hookspecs import CommandEntry, ParamSpec, StepSpec, hookimpl
+from mmkit.hookspecs import CommandEntry, ModelEntry, ParamSpec, StepSpec, hookimpl
 
 api = 1
 
@@ -38,3 +38,8 @@ def mmkit_steps() -> list[StepSpec]:
             fingerprint="mmkit_translate.steps:fingerprint",
         )
     ]
+
+
+@hookimpl
+def mmkit_models() -> list[ModelEntry]:
+    return [ModelEntry("translate", "translation", "mmkit_translate:weights/card.toml")]

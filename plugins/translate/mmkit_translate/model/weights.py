@@ -17,7 +17,7 @@ from mmkit_translate.model.sizes import Sizes
 
 __all__ = ["BUNDLED", "load_network", "new_network", "save_network", "vocabulary_beside"]
 
-#: Where the plugin's own translator lies once it ships; no version has brought one yet.
+#: The plugin's own translator.
 BUNDLED: Final = WEIGHTS / "translate.safetensors"
 
 _FORMAT: Final = "mmkit-translate 1"
@@ -43,8 +43,6 @@ def load_network(path: Path = BUNDLED, *, device: torch.device | str = "cpu") ->
     from safetensors import SafetensorError, safe_open
 
     mend = "give a file that mmkit translate train wrote, or --model hf:ORG/NAME"
-    if path == BUNDLED and not path.exists():
-        raise ModelUnavailable("this version of the plugin translate brings no weights of its own", mend=mend)
     try:
         vocabulary = Vocabulary.load(vocabulary_beside(path))
         with safe_open(os.fspath(path), framework="pt") as stored:
