@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mmkit.generation.attention import DecoderState
+from mmkit.generation.state import DecoderState
 from mmkit.generation.transformer import TextDecoder
 
 __all__ = ["Hypothesis", "beam_search", "sample", "sequence_log_probs"]
@@ -104,12 +104,9 @@ class _Beams:
     def advance(self, logits: Tensor) -> Tensor:
         """Writes one piece more from the scores (N·B, V) and gives the row (N, B) that each text came from."""
         sentences, beams = self.scores.shape
-        logits = logits.float()
-        if len(self.banned):
-            logits = logits.index_fill(1, self.banned, -torch.inf)
-        wanted = min(2 * self.beam, logits.shape[1])
-        best, pieces = logits.topk(wanted, dim=1)
-        best = (best - logits.logsumexp(1, keepdim=True)).view(sentences, beams, wanted) + self.scores[:, :, None]
+        best, pieces = _best_log_probs(logits.float(), self.banned, min(2 * self.beam, logits.shape[1]))
+        wanted = pieces.shape[1]
+        best = best.view(sentences, beams, wanted) + self.scores[:, :, None]
         scores, places = best.flatten(1).topk(min(2 * self.beam, beams * wanted), dim=1)
         parents = places // wanted
         pieces = pieces.view(sentences, -1).gather(1, places)
@@ -136,13 +133,19 @@ class _Beams:
         self.scores = torch.full_like(self.scores, -torch.inf)
 
     def drop_finished(self) -> Tensor | None:
-        """Puts the finished sentences aside and gives the places (N',) of the others; None where none is finished."""
-        finished = self.done_scores[:, -1] >= self.scores[:, 0] / self.step**self.penalty
-        if not bool(finished.any()):
+        """Puts the finished sentences aside and gives the places (N',) of the others; None where none is finished.
+
+        The last sentences move to where one finished, so that all others stay in their places.
+        """
+        finished = (self.done_scores[:, -1] >= self.scores[:, 0] / self.step**self.penalty).tolist()
+        if not any(finished):
             return None
-        for place in finished.nonzero().flatten().tolist():
+        for place in (place for place, done in enumerate(finished) if done):
             self._results[int(self.numbers[place])] = self._texts(place)
-        going = (~finished).nonzero().flatten()
+        count = finished.count(False)
+        movers = [place for place, done in enumerate(finished) if place >= count and not done]
+        order = [movers.pop() if done else place for place, done in enumerate(finished[:count])]
+        going = torch.tensor(order, dtype=torch.long, device=self.ids.device)
         self.numbers, self.scores, self.ids = self.numbers[going], self.scores[going], self.ids[going]
         self.done_scores, self.done_ids = self.done_scores[going], self.done_ids[going]
         return going
@@ -158,6 +161,18 @@ class _Beams:
     def results(self) -> list[list[Hypothesis]]:
         """The finished texts of all sentences in their order, best first."""
         return self._results
+
+
+def _best_log_probs(logits: Tensor, banned: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` best log-probabilities of scores (R, V) and their pieces, best first: (R, count) each.
+
+    Works in the scores' own place: a copy would cost as much as the rest.
+    """
+    if len(banned):
+        logits.index_fill_(1, banned, -torch.inf)
+    best, pieces = logits.topk(count, dim=1)
+    best -= best[:, :1].clone() + logits.sub_(best[:, :1]).exp_().sum(1, keepdim=True).log_()
+    return best, pieces
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 Normalisation comes before each block, positions are sinusoids, and the embeddings serve as the output layer: the
 structure of M2M-100 (Fan et al. 2020), so that weights can be compared with other implementations of it.
 
-N sentences, B beams of a sentence, S source places, T target places, W width, V pieces.
+N sentences, B beams of a sentence, S source places, T target places, Q = B·T places of a sentence, W width, V pieces.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmkit.generation.attention import Attention, DecoderState
+from mmkit.generation.attention import Attention
+from mmkit.generation.state import DecoderState
 
 __all__ = ["TextDecoder", "TextEncoder", "TransformerSizes"]
 
@@ -72,7 +73,7 @@ class EncoderLayer(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         normed = self.attention_norm(states)
-        states = states + self.dropout(self.attention(normed, *self.attention.keys_values(normed), mask=mask))
+        states = states + self.dropout(self.attention(normed, self.attention.keys_values(normed), mask=mask[:, None]))
         step: Tensor = self.dropout(self.feedforward(self.feedforward_norm(states)))
         return states + step
 
@@ -91,11 +92,14 @@ class DecoderLayer(nn.Module):
         self.dropout = nn.Dropout(sizes.dropout)
 
     def forward(self, states: Tensor, state: DecoderState, layer: int) -> Tensor:
+        """States (N, Q, W) of a sentence's new places to the same; ``state`` says what each of them sees."""
         normed = self.attention_norm(states)
-        keys, values = state.extend(layer, *self.attention.keys_values(normed))
-        states = states + self.dropout(self.attention(normed, keys, values, causal=states.shape[1] > 1))
+        keys_values = state.extend(layer, self.attention.keys_values(normed))
+        causal = state.past is None and states.shape[1] > 1
+        states = states + self.dropout(self.attention(normed, keys_values, mask=state.past, causal=causal))
         if self.cross is not None and self.cross_norm is not None:
-            read = self.cross(self.cross_norm(states), *state.cross[layer], mask=state.memory_mask)
+            source = None if state.memory_mask is None else state.memory_mask[:, None]
+            read = self.cross(self.cross_norm(states), state.cross[layer], mask=source)
             states = states + self.dropout(read)
         step: Tensor = self.dropout(self.feedforward(self.feedforward_norm(states)))
         return states + step
@@ -155,7 +159,7 @@ class TextDecoder(nn.Module):
         """What `read` goes on from, with the source's keys and values computed once."""
         if (memory is not None) != self.cross_attention:
             raise ValueError(f"Expected a source: {self.cross_attention}, but received one: {memory is not None}")
-        cross = [] if memory is None else [layer.cross.keys_values(memory) for layer in self.layers]  # type: ignore[union-attr, operator]
+        cross = [] if memory is None else [layer.cross.keys_values(memory).contiguous() for layer in self.layers]  # type: ignore[union-attr, operator]
         return DecoderState(cross, memory_mask)
 
     def read(self, embeddings: Tensor, state: DecoderState) -> Tensor:
@@ -163,12 +167,12 @@ class TextDecoder(nn.Module):
         length = embeddings.shape[1]
         if state.length and length > 1:
             raise ValueError(f"Expected one place after the first reading, but received {length}")
-        states = self.dropout(embeddings + positions(state.length, length, embeddings))
+        placed = embeddings + positions(state.length, length, embeddings)
+        states = state.begin(self.dropout(placed))
         for number, layer in enumerate(self.layers):
             states = layer(states, state, number)
-        state.length += length
         normed: Tensor = self.norm(states)
-        return normed
+        return normed.view(embeddings.shape)
 
     def logits(self, states: Tensor) -> Tensor:
         """Scores (…, V) of the next piece, from states (…, W)."""

@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol
 import torch
 from torch import Tensor, nn
 
-from mmkit.generation.attention import DecoderState
 from mmkit.generation.prefix import PrefixMapper
+from mmkit.generation.state import DecoderState
 from mmkit.generation.transformer import TextDecoder, TransformerSizes
 
 __all__ = ["CaptionModel", "Decoder", "Shape"]

@@ -47,3 +47,30 @@ def test_states_and_beams_are_the_same(network, other, vocabulary):  # type: ign
     for hypotheses, row in zip(own, written.tolist(), strict=True):
         theirs_ids = [piece for piece in row[2:] if piece not in (vocabulary.eos, vocabulary.pad)]
         assert list(hypotheses[0].ids)[:11] == theirs_ids[:11]
+
+
+@torch.inference_mode()
+def test_all_beams_and_their_scores_are_the_same(network, other, vocabulary):  # type: ignore[no-untyped-def]
+    texts = ["A dog runs through the snow.", "Two men cook.", "A child", "Three women in red run on the beach."]
+    rows = [[*vocabulary.encode(text), vocabulary.eos] for text in texts]
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + [vocabulary.pad] * (longest - len(row)) for row in rows])
+    mask = ids != vocabulary.pad
+    begin = torch.tensor([[vocabulary.eos, vocabulary.id("<fr>")]] * len(rows))
+    own = beam_search(
+        network.decoder, network.decoder.embed(begin), eos=vocabulary.eos, max_length=30,
+        memory=network.read(ids, mask), memory_mask=mask, beam=4, n_best=4,
+    )  # fmt: skip
+    # With the mark as part of the prompt both divide by the same lengths; pieces are banned before our softmax and
+    # after theirs, so here none is.
+    written = other.generate(
+        input_ids=ids, attention_mask=mask.long(), decoder_input_ids=begin, num_beams=4, num_return_sequences=4,
+        max_new_tokens=30, do_sample=False, return_dict_in_generate=True, output_scores=True,
+    )  # fmt: skip
+    for number, hypotheses in enumerate(own):
+        theirs = slice(4 * number, 4 * number + 4)
+        for hypothesis, row in zip(hypotheses, written.sequences[theirs].tolist(), strict=True):
+            end = row.index(vocabulary.eos, 2) if vocabulary.eos in row[2:] else len(row)
+            assert list(hypothesis.ids) == row[2:end]
+        scores = [hypothesis.score for hypothesis in hypotheses]
+        assert scores == pytest.approx(written.sequences_scores[theirs].tolist(), abs=1e-4)
