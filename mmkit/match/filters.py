@@ -113,7 +113,7 @@ class NumpyFilter:
         self, block: Block, active: NDArray[np.int64], floor: NDArray[np.float64], *, k: int, full: bool, cap: int
     ) -> Survivors:
         query = self.query
-        low = query.single[active] @ block.singles().T
+        low = _products(query.single[active], block.singles())
         if query.measure == "euclidean":
             low -= (np.square(block.geometry.lengths) / 2).astype(np.float32)
         slack = query.slack(FLOAT32, block.geometry, query.single_shift)
@@ -126,6 +126,15 @@ class NumpyFilter:
         mask[crowded] = False
         line, rows = np.nonzero(mask)
         return Survivors(active[line], rows, active[crowded])
+
+
+def _products(queries: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(q, n) inner products of (q, D) and (n, D)."""
+    if len(queries) == 1:
+        # As fast as memory allows, and without BLAS, whose threads would spin for tens of milliseconds after it:
+        # whoever asks one query at a time encodes the next on the same cores.
+        return np.asarray(np.einsum("qd,nd->qn", queries, rows))
+    return np.asarray(queries @ rows.T)
 
 
 class TorchFilter:

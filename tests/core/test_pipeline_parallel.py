@@ -51,6 +51,19 @@ def test_each_part_has_a_thread_of_its_own_with_one_torch_thread() -> None:
     assert first[0] != second[0] and first[1] == second[1] == 1
 
 
+@given(strategies.lists(strategies.integers(), max_size=5))
+def test_light_items_are_split_down_to_one_a_part(batch: list[int]) -> None:
+    parts = map_parts(lambda part: list(part), batch, light=True)
+    assert [number for part in parts for number in part] == batch
+    assert len(parts) == max(1, min(2, len(batch)))
+
+
+def test_a_single_light_item_leaves_the_operators_threads_asleep() -> None:
+    here = threading.current_thread()
+    ((thread, count),) = map_parts(lambda _: (threading.current_thread(), torch.get_num_threads()), [0], light=True)
+    assert thread is not here and count == 1
+
+
 def test_the_count_of_torch_threads_stays_what_it_was_everywhere_else() -> None:
     map_parts(len, [0, 1])
     seen: list[int] = []

@@ -129,7 +129,9 @@ class MiniEncoder:
         elif self.device.type == "cpu":
             from mmkit.encoders.cpu_parallel import map_parts
 
-            vectors = np.concatenate(map_parts(lambda part: self._run(part, modality, tokens=False)[0], batch))
+            light = modality == "text"
+            parts = map_parts(lambda part: self._run(part, modality, tokens=False)[0], batch, light=light)
+            vectors = np.concatenate(parts)
         else:
             vectors, _ = self._run(batch, modality, tokens=False)
         return Embeddings(vectors, space=spec.space, fingerprint=spec.fingerprint)

@@ -138,9 +138,14 @@ class Lamp:
         if not inputs:
             return np.zeros((0, self.networks.sizes.embedding), np.float32)
         query = self.networks.query
-        with torch.inference_mode():
-            words, mask, pooled = self.texts.words(inputs)
-            return query.text_vectors(query.read_text(words, pooled, mask), pooled).float().cpu().numpy()
+
+        def read(part: Sequence[TextInput]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                words, mask, pooled = self.texts.words(part)
+                vectors = query.text_vectors(query.read_text(words, pooled, mask), pooled)
+                return np.asarray(vectors.float().cpu().numpy())
+
+        return np.concatenate(self.texts.in_parts(read, inputs))
 
     # Both
 

@@ -6,9 +6,9 @@ N texts, T tokens, W width of the tower.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = ["TextInput", "TextReader"]
+
+T = TypeVar("T")
 
 #: Texts looked at together.
 _BATCH: Final = 64
@@ -48,22 +50,33 @@ class TextReader:
 
     def inputs(self, texts: Sequence[str], *, most: int) -> list[TextInput]:
         """Tokens, at most ``most`` of them, and pooled vectors of texts."""
+        _, tokenizer = self._tower()
+        rows = [[*row[: most + 1], row[-1]] if len(row) > most + 2 else row for row in tokenizer.rows(list(texts))]
+        values = [
+            vector
+            for first in range(0, len(rows), _BATCH)
+            for part in self.in_parts(self._pooled, rows[first : first + _BATCH])
+            for vector in part
+        ]
+        return [TextInput(tuple(row[1:-1]), vector) for row, vector in zip(rows, values, strict=True)]
+
+    def in_parts(self, function: Callable[[Sequence[Any]], T], batch: Sequence[Any]) -> list[T]:
+        """``function`` of parts of a batch of short texts: a part a core on a CPU, else the whole."""
+        from mmkit.encoders.cpu_parallel import map_parts
+
+        return map_parts(function, batch, light=True) if self.device.type == "cpu" else [function(batch)]
+
+    def _pooled(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """(N, W) of token numbers with their end marks."""
         import torch
 
         from mmkit.encoders.mini.tokenizer import pad_ids
 
-        tower, tokenizer = self._tower()
-        rows = [[*row[: most + 1], row[-1]] if len(row) > most + 2 else row for row in tokenizer.rows(list(texts))]
-        ids, mask = pad_ids(rows)
-        values = []
+        tower, _ = self._tower()
+        ids, mask = (torch.from_numpy(array).to(self.device) for array in pad_ids(rows))
         with torch.inference_mode():
-            for first in range(0, len(rows), _BATCH):
-                part = slice(first, first + _BATCH)
-                pooled = tower.sentence_vectors(
-                    torch.from_numpy(ids[part]).to(self.device), torch.from_numpy(mask[part]).to(self.device)
-                )
-                values.extend(pooled.float().cpu().numpy())
-        return [TextInput(tuple(row[1:-1]), vector) for row, vector in zip(rows, values, strict=True)]
+            vectors: NDArray[np.float32] = tower.sentence_vectors(ids, mask).float().cpu().numpy()
+        return vectors
 
     def words(self, inputs: Sequence[TextInput]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Word embeddings (N, T, W), mask (N, T), pooled (N, W)."""
