@@ -1,16 +1,16 @@
 """Lists of pairs of one fold of ESC-10: all pairs of classes, by words, paraphrases and pictures.
 
-    python bench/esc.py ESC-10 --fold 5 --clips 8 --out lists [--pictures pictures.json]
+    python bench/esc.py ESC-10 --fold 5 --clips 8 --out lists [--pictures pictures/test]
 
 ESC-10 is github.com/karolpiczak/ESC-10 at commit 553c8f1. For each ordered pair of classes and each k below --clips,
 clip k of the first in alphabetical order is mixed with clip k + i + j of the other (i, j: numbers of the classes), so
 that both orders ask for the two sounds of one mixture. Two clips under a Sampling+ licence are left out.
+The pictures of a class (``pictures.py`` gathers them) take turns, one a pair.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 LEFT_OUT = {"1-40730-A", "2-96460-A"}
@@ -33,12 +33,13 @@ def main() -> None:
     parser.add_argument("esc", type=Path)
     parser.add_argument("--fold", type=int, default=5)
     parser.add_argument("--clips", type=int, default=8)
-    parser.add_argument("--pictures", type=Path, help="JSON: class number -> picture files")
+    parser.add_argument("--pictures", type=Path, help="a folder with one folder of pictures a class")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     folders = sorted(p for p in given.esc.iterdir() if p.is_dir() and p.name[:3] in QUERIES)
     clips = [[p for p in sorted(f.glob(f"{given.fold}-*.ogg")) if p.stem not in LEFT_OUT] for f in folders]
-    pictures = json.loads(given.pictures.read_text()) if given.pictures else {}
+    seen = sorted(given.pictures.resolve().glob("*/*")) if given.pictures else []
+    pictures = {label: [p for p in seen if p.parent.name == label] for label in {p.parent.name for p in seen}}
     lists: dict[str, list[str]] = {"words": [], "paraphrases": [], "pictures": [], "words-for-pictures": []}
     for i, one in enumerate(folders):
         for j, other in enumerate(folders):
@@ -53,8 +54,8 @@ def main() -> None:
                 row = f"{target}\t{rest}\t{label}"
                 lists["words"].append(f"{words}\t{row}")
                 lists["paraphrases"].append(f"{others[(i + j + k) % len(others)]}\t{row}")
-                if pictures.get(number) and pictures.get(other.name[:3]):
-                    lists["pictures"].append(f"{pictures[number][(i + j + k) % len(pictures[number])]}\t{row}")
+                if label in pictures and other.name[6:].lower() in pictures:
+                    lists["pictures"].append(f"{pictures[label][(i + j + k) % len(pictures[label])]}\t{row}")
                     lists["words-for-pictures"].append(f"{words}\t{row}")
     given.out.mkdir(parents=True, exist_ok=True)
     for name, rows in lists.items():
