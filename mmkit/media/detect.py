@@ -58,12 +58,17 @@ def suffix_modality(name: str, readers: Mapping[str, ReaderEntry] | None = None)
 
 
 def detect_modality(
-    path: str | os.PathLike[str], *, readers: Mapping[str, ReaderEntry] | None = None
+    path: str | os.PathLike[str],
+    *,
+    readers: Mapping[str, ReaderEntry] | None = None,
+    asked: Modality | None = None,
 ) -> Modality | None:
     """The modality of a file, or None if it is no medium, or cannot be read.
 
     Args:
         readers: readers of plugins by suffix (lower case, with the dot).
+        asked: what the file is wanted as; as motion an array of (T, F) features will do as well, which only an
+            encoder of motion can tell from other tables of numbers.
     """
     name = os.fspath(path)
     known = suffix_modality(name, readers)
@@ -74,7 +79,7 @@ def detect_modality(
     try:
         with open(path, "rb") as file:
             if suffix in _ARRAYS:
-                return "motion" if _holds_motion(file, suffix) else None
+                return "motion" if _holds_motion(file, suffix, features=asked == "motion") else None
             return detect_bytes(file.read(_HEAD))
     except (OSError, ValueError):
         return None
@@ -93,21 +98,21 @@ def detect_bytes(head: bytes) -> Modality | None:
     return "audio" if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC") else None
 
 
-def _holds_motion(file: BinaryIO, suffix: str) -> bool:
+def _holds_motion(file: BinaryIO, suffix: str, *, features: bool) -> bool:
     if suffix == ".npy":
-        return _motion_header(file)
+        return _motion_header(file, features=features)
     try:
         with zipfile.ZipFile(file) as archive:
             for name in archive.namelist():
                 with archive.open(name) as member:
-                    if _motion_header(member):
+                    if _motion_header(member, features=features):
                         return True
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
         return False
     return False
 
 
-def _motion_header(file: Any) -> bool:
+def _motion_header(file: Any, *, features: bool) -> bool:
     from numpy.lib import format as npy
 
     try:
@@ -116,4 +121,5 @@ def _motion_header(file: Any) -> bool:
         shape, _, dtype = read(file)
     except Exception:  # a damaged header can lead numpy to any exception
         return False
-    return len(shape) == 3 and shape[2] == 3 and dtype.kind in "fiu"
+    joints = len(shape) == 3 and shape[2] == 3
+    return dtype.kind in "fiu" and (joints or (features and len(shape) == 2))

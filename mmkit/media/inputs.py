@@ -30,6 +30,13 @@ __all__ = ["content_of", "expand_inputs", "plain_bytes"]
 
 # Spelled here and not imported: table_batches loads pyarrow, and most inputs are no tables.
 _TABLE: Final = re.compile(r"\.(parquet|arrow|feather|(csv|tsv|jsonl|ndjson)(\.gz)?)$", re.IGNORECASE)
+_NAMES: Final[Mapping[Modality, str]] = {
+    "image": "a picture",
+    "audio": "a sound",
+    "motion": "a motion",
+    "text": "a text",
+    "record": "a record",
+}
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -50,7 +57,8 @@ def expand_inputs(
     - ``-`` is stdin: one text a line with ``modality="text"``, else one path a line;
     - a tar archive gives its members (``archive_items``), a table its rows (``table_items``).
 
-    A file that is no medium is passed over in a directory or a glob, and a Failure when it is named.
+    A file that is no medium is passed over in a directory or a glob, and a Failure when it is named. With
+    ``modality="motion"`` every .npy and .npz that is named is an item, and every table of numbers that is found.
 
     Args:
         modality: take only items of this one; by default whatever each file is.
@@ -107,10 +115,13 @@ class _Inputs:
             yield from self.file(path, name)
 
     def file(self, path: str, name: str) -> Iterator[Item | Failure]:
-        found = detect_modality(path, readers=self.readers)
+        found = detect_modality(path, readers=self.readers, asked=self.modality)
+        suffix = os.path.splitext(path)[1].lower()
         if found is None and self.modality == "text":
             found = "text"  # named as text, whatever its suffix
-        if found is None and os.path.splitext(path)[1].lower() == ".svg":
+        if found is None and self.modality == "motion" and suffix in (".npy", ".npz"):
+            found = "motion"  # named as motion: the encoder's reader says what is wrong with it
+        if found is None and suffix == ".svg":
             yield Failure(name, "is an SVG drawing, which is not read; convert it to PNG first")
         elif found is None:
             yield Failure(name, f"is not {self._wanted()} that mmkit knows")
@@ -127,7 +138,7 @@ class _Inputs:
 
     def found(self, path: str) -> Iterator[Item | Failure]:
         """A file of a directory or a glob: passed over unless it is a medium that is wanted."""
-        found = detect_modality(path, readers=self.readers)
+        found = detect_modality(path, readers=self.readers, asked=self.modality)
         # Notes and licences lie beside pictures, so text is taken only when it is asked for.
         if found is None or found != (self.modality or found) or (found == "text" and self.modality != "text"):
             return
@@ -155,7 +166,7 @@ class _Inputs:
                 yield from self.named(os.fsdecode(raw))
 
     def _wanted(self) -> str:
-        return "a picture, sound, motion or text" if self.modality is None else f"the modality {self.modality}"
+        return "a picture, sound, motion or text" if self.modality is None else _NAMES[self.modality]
 
 
 def _exists(path: str) -> bool:

@@ -175,6 +175,18 @@ def test_the_bar_is_on_stderr_and_keeps_to_no_color(
     assert capsys.readouterr().out == ""
 
 
+def test_the_bar_shows_before_the_first_item_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmkit.cli import progress
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "_PATIENCE_S", 0.02)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with progress.Progress("embedding", total=1):
+        time.sleep(0.5)
+    assert "embedding" in terminal.getvalue()
+
+
 def test_there_is_no_bar_where_stderr_is_no_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     from mmkit.cli import progress
 

@@ -14,7 +14,7 @@ from mmkit.errors import BadInput
 from mmkit_motion.joint_names import Landmarks, Tree, landmarks_by_name, landmarks_by_shape
 from mmkit_motion.skeleton import BONE_LENGTHS, JOINTS, LEG_LENGTH, PARENTS, index_of
 
-__all__ = ["drop_rest_pose", "resample", "standard_bones", "to_skeleton", "upright"]
+__all__ = ["drop_rest_pose", "refuse_not_finite", "resample", "standard_bones", "to_skeleton", "upright"]
 
 #: Places of spine1, spine2 and spine3 along the way from pelvis to neck.
 _ALONG_SPINE: Final = (0.24, 0.50, 0.61)
@@ -93,6 +93,21 @@ def _along(points: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     piece = min(int(np.searchsorted(ends, place, side="right")) - 1, len(lengths) - 1)
     part = (place - ends[piece]) / max(lengths[piece], 1e-9)
     return points[:, piece] + part * (points[:, piece + 1] - points[:, piece])
+
+
+def refuse_not_finite(frames: NDArray[np.floating], *, where: str) -> None:
+    """Refuse NaN and infinite numbers in (T, ...) frames, and name the first frame that holds one.
+
+    Raises:
+        BadInput: there is such a frame.
+    """
+    bad = np.flatnonzero(~np.isfinite(frames).reshape(len(frames), -1).all(axis=1))
+    if len(bad):
+        raise BadInput(
+            f"holds NaN or infinite numbers in {len(bad)} of {len(frames)} frames, first in frame {bad[0] + 1}",
+            where=where,
+            mend="cut those frames out, or export it again",
+        )
 
 
 def upright(joints: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from mmkit.errors import BadInput
+from mmkit_motion import quaternions as q
+from mmkit_motion.body import refuse_not_finite
 from mmkit_motion.joint_names import Tree
 from mmkit_motion.skeleton import FPS, JOINTS, PARENTS
 
@@ -22,6 +24,10 @@ __all__ = ["Bvh", "format_bvh", "parse_bvh"]
 _AXES: Final = {"x": 0, "y": 1, "z": 2}
 #: Joints past which a file is not a body.
 _MOST_JOINTS: Final = 2000
+_EXPORT_AGAIN: Final = "copy or export it again"
+#: Characters read, and frames placed, at once.
+_PIECE: Final = 1 << 20
+_FRAMES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +51,28 @@ def parse_bvh(text: str, *, where: str) -> Bvh:
     Raises:
         BadInput: empty, cut off, no tree, or numbers that do not fit it.
     """
-    head, found, body = text.partition("MOTION")
+    start = text.find("MOTION")
+    head = text[:start] if start >= 0 else text
     if not head.lstrip().startswith("HIERARCHY"):
         raise BadInput(
             "is not a BVH file: it does not begin with HIERARCHY" if text.strip() else "is empty", where=where
         )
     names, parents, offsets, channels = _hierarchy(head, where)
-    counts = re.match(r"\s*Frames:\s*(\d+)\s*Frame Time:\s*([-+.\deE]+)", body)
-    if not found or not counts:
-        raise BadInput("breaks off before its frames (no MOTION with Frames and Frame Time)", where=where)
+    counts = re.compile(r"MOTION\s*Frames:\s*(\d+)\s*Frame Time:\s*([-+.\deE]+)").match(text, max(start, 0))
+    if not counts:
+        raise BadInput(
+            "breaks off before its frames (no MOTION with Frames and Frame Time)", where=where, mend=_EXPORT_AGAIN
+        )
     frames, width = int(counts.group(1)), sum(len(kinds) for kinds in channels)
     try:
         step = float(counts.group(2))
-        values = np.array(body[counts.end() :].split(), dtype=np.float64)
+        values = _numbers(text, counts.end())
     except ValueError as error:
         raise BadInput(f"holds something that is not a number among its frames ({error})", where=where) from error
     whole = len(values) // width if width else 0
     # Some exporters count one frame too many; more than that is a file that was cut off.
+    if whole == 0 and frames == 0:
+        raise BadInput("holds no frames", where=where, mend=_EXPORT_AGAIN)
     if whole == 0 or whole < frames - 1:
         raise BadInput(
             f"says {frames} frames but holds {whole}: it was cut off",
@@ -69,11 +80,23 @@ def parse_bvh(text: str, *, where: str) -> Bvh:
             mend="copy it again, or set its Frames line to what is there",
         )
     values = values[: min(whole, frames) * width].reshape(-1, width)
-    if not np.isfinite(values).all():
-        raise BadInput("holds frames that are not finite numbers", where=where)
-    if not step > 0:
-        raise BadInput(f"has a frame time of {step} seconds", where=where)
+    refuse_not_finite(values, where=where)
+    if not 0 < step < np.inf:
+        raise BadInput(
+            f"has a frame time of {step} seconds", where=where, mend="write the true one into its line Frame Time"
+        )
     return Bvh(Tree(tuple(names), tuple(parents)), _place(values, parents, offsets, channels), 1.0 / step)
+
+
+def _numbers(text: str, start: int) -> NDArray[np.float64]:
+    """All numbers of a text from a place on, a piece at a time: an hour's words take gigabytes."""
+    parts = [np.zeros(0)]
+    while start < len(text):
+        after = text.find("\n", start + _PIECE)
+        end = len(text) if after < 0 else after
+        parts.append(np.array(text[start:end].split(), dtype=np.float64))
+        start = end
+    return np.concatenate(parts)
 
 
 def _hierarchy(text: str, where: str) -> tuple[list[str], list[int], NDArray[np.float64], list[list[str]]]:
@@ -105,9 +128,11 @@ def _hierarchy(text: str, where: str) -> tuple[list[str], list[int], NDArray[np.
             if len(names) > _MOST_JOINTS:
                 raise BadInput(f"has more than {_MOST_JOINTS} joints", where=where)
     except (StopIteration, ValueError, IndexError) as error:
-        raise BadInput("has a damaged HIERARCHY: a joint's lines break off or hold no numbers", where=where) from error
+        raise BadInput(
+            "has a damaged HIERARCHY: a joint's lines break off or hold no numbers", where=where, mend=_EXPORT_AGAIN
+        ) from error
     if open_joints or not names:
-        raise BadInput("has a HIERARCHY that is not closed: it was cut off", where=where)
+        raise BadInput("has a HIERARCHY that is not closed: it was cut off", where=where, mend=_EXPORT_AGAIN)
     if bad := {kind for kinds in channels for kind in kinds if not re.fullmatch(r"[xyz](position|rotation)", kind)}:
         raise BadInput(f"has channels of an unknown kind: {', '.join(sorted(bad))}", where=where)
     return names, parents, np.array(offsets), channels
@@ -117,43 +142,36 @@ def _place(
     values: NDArray[np.float64], parents: list[int], offsets: NDArray[np.float64], channels: list[list[str]]
 ) -> NDArray[np.float64]:
     """Forward kinematics: (T, W) channel values to (T, J, 3) positions."""
-    frames = len(values)
-    positions = np.empty((frames, len(parents), 3))
-    turns: list[NDArray[np.float64]] = []
-    column = 0
-    for joint, (parent, kinds) in enumerate(zip(parents, channels, strict=True)):
-        columns = values[:, column : column + len(kinds)]
-        column += len(kinds)
-        shift = np.broadcast_to(offsets[joint], (frames, 3)).copy()
-        order, angles = "", []
-        for place, kind in enumerate(kinds):
-            if kind.endswith("position"):
-                shift[:, _AXES[kind[0]]] = columns[:, place]
-            else:
-                order += kind[0].upper()
-                angles.append(columns[:, place])
-        own = _euler(order, angles, frames)
-        if parent < 0:
-            positions[:, joint] = shift
-            turns.append(own)
-        else:
-            positions[:, joint] = positions[:, parent] + np.einsum("tij,tj->ti", turns[parent], shift)
-            turns.append(turns[parent] @ own if order else turns[parent])
+    positions = np.empty((len(values), len(parents), 3))
+    for first in range(0, len(values), _FRAMES):
+        some = slice(first, first + _FRAMES)
+        _place_some(values[some], parents, offsets, channels, positions[some])
     return positions
 
 
-def _euler(order: str, angles: list[NDArray[np.float64]], frames: int) -> NDArray[np.float64]:
-    """(T, 3, 3) of rotations about moving axes in the order of the channels, degrees."""
-    if not order:
-        return np.broadcast_to(np.eye(3), (frames, 3, 3))
-    if len(order) <= 3 and len(set(order)) == len(order):
-        return Rotation.from_euler(
-            order, np.stack(angles, axis=-1) if len(order) > 1 else angles[0], degrees=True
-        ).as_matrix()
-    total = np.broadcast_to(np.eye(3), (frames, 3, 3))
-    for axis, angle in zip(order, angles, strict=True):
-        total = total @ Rotation.from_euler(axis, angle, degrees=True).as_matrix()
-    return total
+def _place_some(
+    values: NDArray[np.float64],
+    parents: list[int],
+    offsets: NDArray[np.float64],
+    channels: list[list[str]],
+    positions: NDArray[np.float64],
+) -> None:
+    """Fill in (T, J, 3) ``positions``."""
+    turns: list[NDArray[np.floating]] = []
+    column = 0
+    for joint, (parent, kinds) in enumerate(zip(parents, channels, strict=True)):
+        shift = np.tile(offsets[joint], (len(values), 1))
+        turn = turns[parent] if parent >= 0 else np.tile([1.0, 0.0, 0.0, 0.0], (len(values), 1))
+        above = turn
+        for kind in kinds:
+            if kind.endswith("position"):
+                shift[:, _AXES[kind[0]]] = values[:, column]
+            else:
+                # Each rotation is about an axis that those before it have moved.
+                turn = q.multiply(turn, q.about(_AXES[kind[0]], np.radians(values[:, column])))
+            column += 1
+        positions[:, joint] = shift if parent < 0 else positions[:, parent] + q.rotate(above, shift)
+        turns.append(turn)
 
 
 def format_bvh(rest: NDArray[np.floating], turns: Rotation, root: NDArray[np.floating]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from mmkit_motion.skeleton import FPS
@@ -14,23 +14,25 @@ if TYPE_CHECKING:
     from mmkit_motion.model.query_transformer import QueryTransformer
     from mmkit_motion.reading import Clip
 
-__all__ = ["caption_clip", "search_caption"]
+__all__ = ["caption_clip", "caption_spans", "search_caption"]
 
 #: Words of a caption at most.
 _LONGEST: Final = 30
 
 
-def caption_clip(lamp: Lamp, clip: Clip, *, every: float = 9.8, beams: int = 4) -> list[tuple[float, float, str]]:
-    """First second, last second and sentence of each piece of at most ``every`` seconds."""
-    length = max(2, round(every * FPS))
-    total = len(clip.joints)
-    # A last piece too short to say anything of belongs to the one before it.
-    starts = [start for start in range(0, total, length) if start == 0 or total - start >= FPS]
-    out = []
-    for start, end in zip(starts, [*starts[1:], total], strict=True):
+def caption_clip(lamp: Lamp, clip: Clip, *, every: float = 9.8, beams: int = 4) -> Iterator[tuple[float, float, str]]:
+    """First second, last second and sentence of each piece of at most ``every`` seconds, one after another."""
+    for start, end in caption_spans(len(clip.joints), every):
         piece = lamp.motion_input(clip.joints[start:end])[0]
-        out.append((start / FPS, end / FPS, lamp.captions([piece], beams=beams)[0]))
-    return out
+        yield start / FPS, end / FPS, lamp.captions([piece], beams=beams)[0]
+
+
+def caption_spans(frames: int, every: float) -> list[tuple[int, int]]:
+    """First and last frame (exclusive) of the pieces of ``every`` seconds that a clip is described by."""
+    length = max(2, round(every * FPS))
+    # A last piece too short to say anything of belongs to the one before it.
+    starts = [start for start in range(0, frames, length) if start == 0 or frames - start >= FPS]
+    return list(zip(starts, [*starts[1:], frames], strict=True))
 
 
 def search_caption(

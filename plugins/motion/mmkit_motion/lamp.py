@@ -89,26 +89,40 @@ class Lamp:
 
     def motion_input(self, joints: NDArray[np.floating]) -> list[NDArray[np.float32]]:
         """Normalised features of the pieces of (T, 22, 3) joints, each (4 k, 263) and at most 196 long."""
-        networks = self.networks
-        rows = to_features(straighten(joints))
-        rows = (rows - networks.mean.cpu().numpy()) / networks.std.cpu().numpy()
+        rows = self._normalised(joints)
         if len(rows) < 4:
             rows = np.concatenate([rows, np.repeat(rows[-1:], 4 - len(rows), axis=0)])
         pieces = windows(rows, self.frames, self.frames // 2)
-        return [rows[start : start + (end - start) // 4 * 4].astype(np.float32) for start, end in pieces]
+        return [rows[start : start + (end - start) // 4 * 4] for start, end in pieces]
+
+    def moment_inputs(
+        self, joints: NDArray[np.floating], spans: Sequence[tuple[int, int]]
+    ) -> list[list[NDArray[np.float32]]]:
+        """``motion_input`` of spans of frames of (T, 22, 3) joints, all of one length from 5 frames to 196, at once."""
+        rows = self._normalised(np.stack([joints[start:end] for start, end in spans]))
+        return [[one[: len(one) // 4 * 4]] for one in rows]
+
+    def _normalised(self, joints: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Features (..., T - 1, 263) of (..., T, 22, 3) joints, straightened first, as the networks take them."""
+        networks = self.networks
+        rows = to_features(straighten(joints))
+        return np.asarray((rows - networks.mean.cpu().numpy()) / networks.std.cpu().numpy(), np.float32)
 
     def motion_vectors(self, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """(N, Q, E) unit rows of N pieces."""
         import torch
 
-        out = []
-        with torch.inference_mode():
-            for start in range(0, len(inputs), _BATCH):
-                memory, mask = self.motion_memory(inputs[start : start + _BATCH])
-                query = self.networks.query
-                out.append(query.motion_vectors(query.read_motion(memory, mask)).float().cpu().numpy())
-        sizes = self.networks.sizes
-        return np.concatenate(out) if out else np.zeros((0, sizes.queries, sizes.embedding), np.float32)
+        query, sizes = self.networks.query, self.networks.sizes
+
+        def read(part: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                vectors = query.motion_vectors(query.read_motion(*self.motion_memory(part)))
+                return np.asarray(vectors.float().cpu().numpy())
+
+        out = [np.zeros((0, sizes.queries, sizes.embedding), np.float32)]
+        for start in range(0, len(inputs), _BATCH):
+            out += self.texts.in_parts(read, inputs[start : start + _BATCH])
+        return np.concatenate(out)
 
     def motion_memory(self, inputs: Sequence[NDArray[np.float32]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Motion memory (N, L, D) and mask (N, L)."""

@@ -19,7 +19,7 @@ from mmkit.media import read_motion
 from mmkit.media.source import Source, name_of, open_source, suffix_of
 from mmkit.types import Item
 from mmkit_motion import acclaim
-from mmkit_motion.body import drop_rest_pose, resample, standard_bones, to_skeleton, upright
+from mmkit_motion.body import drop_rest_pose, refuse_not_finite, resample, standard_bones, to_skeleton, upright
 from mmkit_motion.bvh import parse_bvh
 from mmkit_motion.features import WIDTH, from_features, straighten
 from mmkit_motion.joint_names import Tree
@@ -31,8 +31,12 @@ SUFFIXES: Final = (".bvh", ".amc", ".npy", ".npz")
 #: Frames a second of KIT-ML's features.
 _KIT_RATE: Final = 12.5
 _KIT_WIDTH: Final = 251
+#: Columns of a table of features, or of the 22 joints one after another.
+_WIDTHS: Final = (WIDTH, _KIT_WIDTH, 66)
 #: The longest recording read into memory: two hours.
 _MOST_SECONDS: Final = 7200
+#: Millimetres, the smallest unit there is, in a thousand kilometres.
+_FARTHEST: Final = 1e9
 
 _SMPL: Final = Tree(JOINTS, PARENTS)
 _KIT: Final = Tree(
@@ -103,13 +107,20 @@ def clip_from_joints(joints: NDArray[np.floating], rate: float, *, where: str) -
     """
     if not rate > 0 or not np.isfinite(rate):
         raise BadInput(f"has a rate of {rate} frames a second", where=where, mend="give the true one with --rate")
-    if not np.isfinite(joints).all():
-        raise BadInput("holds positions that are not finite numbers", where=where)
+    refuse_not_finite(joints, where=where)
+    if (far := float(np.abs(joints).max(initial=0.0))) > _FARTHEST:
+        raise BadInput(
+            f"holds a position of {far:.0e}, farther than any unit explains",
+            where=where,
+            mend="cut those frames out, or export it again",
+        )
     if len(joints) < 2:
         raise BadInput("has one frame, and a motion needs two or more", where=where)
     if len(joints) / rate > _MOST_SECONDS:
         raise BadInput(
-            f"is {len(joints) / rate / 3600:.1f} hours long, and the limit is 2", where=where, mend="cut it into parts"
+            f"is {len(joints) / rate / 3600:.1f} hours long at {rate:g} frames a second, and the limit is 2",
+            where=where,
+            mend="cut it into parts, or give the true rate with --rate",
         )
     joints = drop_rest_pose(upright(np.asarray(joints, np.float64)), rate)
     joints = standard_bones(resample(joints, rate, FPS), where=where)
@@ -157,25 +168,53 @@ def _asf_beside(path: Path, where: str) -> Path:
     return here[0]
 
 
-def _numpy(source: Source, where: str) -> tuple[NDArray[np.float64], float]:
-    if suffix_of(source) == ".npy":
-        with open_source(source) as file:
-            try:
-                array = np.load(file, allow_pickle=False)
-            except Exception as error:  # numpy meets damaged files with any exception at all
-                raise BadInput(f"is not a .npy file that can be read ({error})", where=where) from error
-        return _array(array, None, where)
+def _npy(source: Source, where: str) -> tuple[NDArray[np.float64], float]:
+    with open_source(source) as file:
+        try:
+            array = np.load(file, allow_pickle=False)
+        except Exception as error:  # numpy meets damaged files with any exception at all
+            reason = "it holds Python objects" if "pickle" in str(error) else str(error).split("(file")[0].rstrip(" .")
+            raise BadInput(
+                f"is not a .npy file that can be read: {reason}", where=where, mend="save it again with numpy.save"
+            ) from error
+    return _array(array, None, where)
+
+
+def _npz(source: Source, where: str) -> tuple[NDArray[np.float64], float]:
+    shapes = _shapes(source)
+    tables = [name for name, shape in shapes.items() if len(shape) == 2 and shape[1] in _WIDTHS]
+    if len(tables) == 1:
+        with open_source(source) as file, np.load(file, allow_pickle=False) as held:
+            return _array(held[tables[0]], None, where)
+    if "poses" in shapes and "trans" in shapes:
+        raise BadInput(
+            "holds the rotations of a body model (poses, trans), and joints are needed",
+            where=where,
+            mend="save the joints (T, J, 3) that the body model gives for them as positions",
+        )
     positions, rate = read_motion(source)
     return _array(positions, rate, where)
 
 
+def _shapes(source: Source) -> dict[str, tuple[int, ...]]:
+    """The shape of each array of an .npz; none where it cannot be read, which whoever reads it will tell."""
+    try:
+        with open_source(source) as file, np.load(file, allow_pickle=False) as held:
+            return {name: held[name].shape for name in held.files}
+    except BadInput:
+        raise
+    except Exception:  # as above
+        return {}
+
+
 def _array(array: NDArray[np.generic], rate: float | None, where: str) -> tuple[NDArray[np.float64], float]:
     """Joints and rate of (T, J, 3), (T, 66), or features (T, 263) and (T, 251)."""
-    if array.dtype.kind not in "fiu" or 0 in array.shape:
-        raise BadInput(f"Expected numbers, but received {array.shape} {array.dtype}", where=where)
+    if array.dtype.kind not in "fiu":
+        raise BadInput(f"Expected an array of numbers, but received one of {array.dtype}", where=where)
+    if 0 in array.shape:
+        raise BadInput(f"is empty: an array of shape {array.shape}", where=where)
     values = np.asarray(array, np.float64)
-    if not np.isfinite(values).all():
-        raise BadInput("holds numbers that are not finite", where=where)
+    refuse_not_finite(values, where=where)
     if values.ndim == 2 and values.shape[1] == WIDTH:
         return from_features(values), rate or FPS
     if values.ndim == 2 and values.shape[1] == _KIT_WIDTH:
@@ -205,6 +244,6 @@ def _text(source: Source, where: str) -> str:
 _PARSERS: Final[dict[str, Callable[[Source, str], tuple[NDArray[np.float64], float]]]] = {
     ".bvh": _bvh,
     ".amc": _amc,
-    ".npy": _numpy,
-    ".npz": _numpy,
+    ".npy": _npy,
+    ".npz": _npz,
 }

@@ -7,7 +7,7 @@ every few seconds of files that are longer than that.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mmkit.store import Store
+    from mmkit.store.writer import StoreWriter
     from mmkit_motion.encoder import MotionEncoder
+
+    #: A file, the key of its content, and its joints (T, 22, 3).
+    _Read = tuple[Item, str, NDArray[np.float32]]
 
 __all__ = ["Hit", "IndexReport", "Library", "index_motions", "reason_of"]
 
@@ -30,7 +34,12 @@ MOMENTS: Final = "moments"
 #: Seconds of a moment, and from one to the next.
 MOMENT_SECONDS: Final = 4.0
 MOMENT_HOP: Final = 1.0
+_MOMENT: Final = round(MOMENT_SECONDS * FPS)
+_HOP: Final = round(MOMENT_HOP * FPS)
+#: Files, and frames of them, that are encoded together.
 _TOGETHER: Final = 32
+_FRAMES_TOGETHER: Final = 32 * 60 * FPS
+_MOMENTS_TOGETHER: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +76,13 @@ def index_motions(
     moments: bool = True,
     overwrite: bool = False,
     strict: bool = False,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[float], None] = lambda _: None,
 ) -> IndexReport:
     """Add motions to a store of motions, making it if there is none; what is there already is skipped.
 
     Args:
         moments: also keep the moments of files longer than ``MOMENT_SECONDS``.
+        on_progress: told of files that are done, and of shares of a long one.
 
     Raises:
         SpaceMismatch: the store holds another space.
@@ -86,34 +96,41 @@ def index_motions(
     stores = [_store(folder / name, encoder, overwrite=overwrite) for name in (CLIPS, MOMENTS)]
     assert all(isinstance(store, Store) for store in stores)
     with stores[0].writer() as clips, stores[1].writer() as parts:
-        waiting: list[tuple[Item, str, NDArray[np.float32]]] = []
+        waiting: list[_Read] = []
 
         def flush() -> None:
             if waiting:
-                _write(encoder, clips, parts, waiting, report, moments=moments)
+                # Moments first: a clip that is in the store counts as done, whenever this process is killed.
+                for item, key, joints in waiting:
+                    if moments and _has_moments(joints):
+                        report.moments += _add_moments(encoder, parts, item, key, joints, on_progress)
+                parts.flush()
+                report.clips += _add_clips(encoder, clips, waiting)
                 waiting.clear()
 
         for item in items:
-            if isinstance(item, Failure):
-                report.failures.append(item)
-                continue
+            counted = 1
             try:
-                name = os.path.abspath(item.path) if item.path is not None else item.id
+                if isinstance(item, Failure):
+                    report.failures.append(item)
+                    continue
                 key = content_key(
                     content_of(item), settings=f"motion {rate} {moments}", fingerprint=encoder.spec.fingerprint
                 )
-                if clips.has(key, name):
+                if clips.has(key, _name(item)):
                     report.unchanged += 1
-                else:
-                    waiting.append((item, key, _joints(item, rate)))
+                    continue
+                waiting.append((item, key, _joints(item, rate)))
+                # A long recording is counted as its moments are, and not kept waiting for others.
+                counted = 0 if moments and _has_moments(waiting[-1][2]) else 1
             except MmkitError as error:
                 if strict:
                     raise
                 report.failures.append(Failure(item.id, reason_of(error)))
-            if len(waiting) >= _TOGETHER:
+            finally:
+                on_progress(counted)
+            if len(waiting) >= _TOGETHER or sum(len(joints) for _, _, joints in waiting) > _FRAMES_TOGETHER:
                 flush()
-            if on_progress is not None:
-                on_progress(1)
         flush()
     return report
 
@@ -177,9 +194,8 @@ class Library:
         rows = [int(row) for row in matches.indices[0] if row >= 0]
         records = store.rows(rows)
         out = []
-        for row, record, score in zip(rows, records, matches.scores[0], strict=False):
+        for record, score in zip(records, matches.scores[0], strict=False):
             metadata = record["metadata"]
-            del row
             start, end = float(metadata["start"]), float(metadata["end"])
             out.append((float(score), record["source"], start, end, name == MOMENTS))
         return out
@@ -220,37 +236,44 @@ def _joints(item: Item, rate: float | None) -> NDArray[np.float32]:
     return read_clip(item, rate=rate).joints
 
 
-def _write(
+def _name(item: Item) -> str:
+    return os.path.abspath(item.path) if item.path is not None else item.id
+
+
+def _add_clips(encoder: MotionEncoder, clips: StoreWriter, read: Sequence[_Read]) -> int:
+    """Keep a vector of each whole recording; how many are new."""
+    names, keys = [_name(item) for item, _, _ in read], [key for _, key, _ in read]
+    vectors = encoder.encode([encoder.lamp.motion_input(joints) for _, _, joints in read], "motion")
+    spans = [{"start": 0.0, "end": round(len(joints) / FPS, 2)} for _, _, joints in read]
+    return clips.add(names, keys, names, vectors, "motion", spans)
+
+
+def _add_moments(
     encoder: MotionEncoder,
-    clips: Any,
-    parts: Any,
-    waiting: list[tuple[Item, str, NDArray[np.float32]]],
-    report: IndexReport,
-    *,
-    moments: bool,
-) -> None:
+    parts: StoreWriter,
+    item: Item,
+    key: str,
+    joints: NDArray[np.float32],
+    on_progress: Callable[[float], None],
+) -> int:
+    """Keep a vector of every few seconds of one recording; how many are new."""
     from mmkit_motion.lamp import windows
 
-    lamp = encoder.lamp
-    names = [os.path.abspath(item.path) if item.path is not None else item.id for item, _, _ in waiting]
-    whole = encoder.encode([lamp.motion_input(joints) for _, _, joints in waiting], "motion")
-    about = [{"start": 0.0, "end": round(len(joints) / FPS, 2)} for _, _, joints in waiting]
-    report.clips += clips.add(names, [key for _, key, _ in waiting], names, whole, "motion", about)
-    if not moments:
-        return
-    length, hop = round(MOMENT_SECONDS * FPS), round(MOMENT_HOP * FPS)
-    for name, (_, key, joints) in zip(names, waiting, strict=True):
-        if len(joints) <= length + hop:
-            continue
-        spans = windows(joints, length, hop)
-        for first in range(0, len(spans), 256):
-            some = spans[first : first + 256]
-            vectors = encoder.encode([lamp.motion_input(joints[a:b]) for a, b in some], "motion")
-            times = [{"start": round(a / FPS, 2), "end": round(b / FPS, 2)} for a, b in some]
-            ids = [f"{name}#t={t['start']},{t['end']}" for t in times]
-            report.moments += parts.add(
-                ids, [_moment_key(key, a) for a, _ in some], [name] * len(some), vectors, "motion", times
-            )
+    name, added = _name(item), 0
+    spans = windows(joints, _MOMENT, _HOP)
+    for first in range(0, len(spans), _MOMENTS_TOGETHER):
+        some = spans[first : first + _MOMENTS_TOGETHER]
+        vectors = encoder.encode(encoder.lamp.moment_inputs(joints, some), "motion")
+        times = [{"start": round(a / FPS, 2), "end": round(b / FPS, 2)} for a, b in some]
+        ids = [f"{name}#t={t['start']},{t['end']}" for t in times]
+        keys = [_moment_key(key, start) for start, _ in some]
+        added += parts.add(ids, keys, [name] * len(some), vectors, "motion", times)
+        on_progress(len(some) / len(spans))
+    return added
+
+
+def _has_moments(joints: NDArray[np.float32]) -> bool:
+    return len(joints) > _MOMENT + _HOP
 
 
 def _moment_key(key: str, start: int) -> str:

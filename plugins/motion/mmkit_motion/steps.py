@@ -84,7 +84,7 @@ def caption(context: StepContext, *, inputs: Sequence[Path], seconds: float) -> 
             context.fail(item.id, item.reason)
             continue
         try:
-            said = caption_clip(lamp, read_clip(item), every=seconds)
+            said = list(caption_clip(lamp, read_clip(item), every=seconds))
         except MmkitError as error:
             context.fail(item.id, error)
             continue

@@ -61,7 +61,7 @@ class TextReader:
         return [TextInput(tuple(row[1:-1]), vector) for row, vector in zip(rows, values, strict=True)]
 
     def in_parts(self, function: Callable[[Sequence[Any]], T], batch: Sequence[Any]) -> list[T]:
-        """``function`` of parts of a batch of short texts: a part a core on a CPU, else the whole."""
+        """``function`` of parts of a batch, of texts or motions: on a CPU a part a core, else the whole."""
         from mmkit.encoders.cpu_parallel import map_parts
 
         return map_parts(function, batch, light=True) if self.device.type == "cpu" else [function(batch)]

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmkit_motion.encoder import load
+from mmkit_motion.features import to_features
 from mmkit_motion.lamp import windows
 from mmkit_motion.reading import read_clip
+from mmkit_motion.searching import index_motions
 from mmkit_motion.writing import write_clip
 
 from mmkit.cli.entry import run as mmkit
+from mmkit.config import settings
+from mmkit.store import Store
+from mmkit.types import Item
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -53,6 +59,20 @@ def test_index_and_search(capsys: pytest.CaptureFixture[str], tmp_path: Path, ta
     assert (tmp_path / "hits.png").stat().st_size > 1000
 
 
+def test_files_of_features_are_indexed_and_other_arrays_that_are_named_fail(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, walk: np.ndarray
+) -> None:
+    folder = tmp_path / "new_joint_vecs"
+    folder.mkdir()
+    np.save(folder / "000001.npy", to_features(walk))
+    np.save(folder / "names.npy", np.array(["a"]))
+    code, out, _ = run(capsys, "index", folder, "-o", tmp_path / "s.mm", "--json")
+    assert (code, json.loads(out)["added"]) == (0, 1)
+    code, out, err = run(capsys, "index", folder / "names.npy", "-o", tmp_path / "s.mm", "--json")
+    assert (code, json.loads(out)["failed"]) == (3, 1)
+    assert "array of numbers" in err
+
+
 def test_a_strip_that_is_no_png_is_refused_before_anything_is_searched(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -76,6 +96,27 @@ def test_moments_lie_within_their_recording_and_apart(
     assert all(end - start == pytest.approx(4.0) for start, end in spans)
     assert all(one[1] <= other[0] for one, other in pairwise(spans))
     assert spans[-1][1] <= len(long) / 20 + 0.01
+
+
+def test_a_recording_whose_indexing_broke_off_is_taken_up_again_with_all_its_moments(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, walk: np.ndarray
+) -> None:
+    np.save(tmp_path / "long.npy", np.resize(walk, (400, 22, 3)))
+    encoder = load(None, settings=settings())
+    items = [Item.from_path(tmp_path / "long.npy", "motion")]
+
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mmkit_motion.searching._MOMENTS_TOGETHER", 4)
+    shares: list[float] = []
+    with pytest.raises(KeyboardInterrupt):
+        index_motions(tmp_path / "s.mm", encoder, items, on_progress=lambda share: stop(share) if share else None)
+    report = index_motions(tmp_path / "s.mm", encoder, items, on_progress=shares.append)
+    assert report.clips == 1
+    assert len(Store.open(tmp_path / "s.mm" / "moments")) == len(windows(np.zeros((400, 1)), 80, 20))
+    assert sum(shares) == pytest.approx(1)
+    assert index_motions(tmp_path / "s.mm", encoder, items).unchanged == 1
 
 
 def test_sets_of_vectors_are_searched_by_max_sim(

@@ -73,3 +73,10 @@ def test_between_turns_one_to_the_other_even_opposites() -> None:
     assert np.allclose(turned / lengths[0], other / lengths[1])
     opposite = q.between(np.array([[0.0, 1.0, 0.0]]), np.array([[0.0, -1.0, 0.0]]))
     assert np.linalg.norm(opposite) == pytest.approx(1)
+
+
+def test_recordings_of_one_length_are_turned_into_features_together(walk: np.ndarray) -> None:
+    spans = [(0, 40), (7, 47), (20, 60)]
+    one_by_one = np.stack([to_features(straighten(walk[a:b])) for a, b in spans])
+    together = to_features(straighten(np.stack([walk[a:b] for a, b in spans])))
+    assert np.array_equal(together, one_by_one)

@@ -340,3 +340,33 @@ def test_mirror_swaps_sides_and_twice_is_nothing(kick: np.ndarray) -> None:
     assert np.array_equal(mirror(mirror(kick)), kick)
     left, right = JOINTS.index("left_knee"), JOINTS.index("right_knee")
     assert np.allclose(mirror(kick)[:, right, 1], kick[:, left, 1])
+
+
+def test_features_and_joints_are_found_in_an_npz(tmp_path: Path, walk: np.ndarray) -> None:
+    np.savez(tmp_path / "features.npz", to_features(walk))
+    np.savez(tmp_path / "joints.npz", positions=walk, fps=20.0)
+    features, joints = (read_clip(tmp_path / f"{name}.npz").joints for name in ("features", "joints"))
+    assert np.allclose(features, joints[:-1], atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        (
+            np.where(np.arange(60)[:, None, None] == 8, np.nan, 1.0) * np.ones((60, 22, 3)),
+            "in 1 of 60 frames, first in frame 9",
+        ),
+        (np.full((60, 22, 3), 1e200), "farther than any unit explains"),
+        (np.zeros((0, 22, 3)), "is empty"),
+    ],
+)  # fmt: skip
+def test_numbers_that_no_body_makes_are_told(tmp_path: Path, frames: np.ndarray, words: str) -> None:
+    np.save(tmp_path / "take.npy", frames)
+    with pytest.raises(BadInput, match=words):
+        read_clip(tmp_path / "take.npy")
+
+
+def test_rotations_of_a_body_model_are_told_from_joints(tmp_path: Path) -> None:
+    np.savez(tmp_path / "amass.npz", poses=np.zeros((40, 156)), trans=np.zeros((40, 3)), mocap_framerate=60.0)
+    with pytest.raises(BadInput, match="body model"):
+        read_clip(tmp_path / "amass.npz")

@@ -45,7 +45,7 @@ def index(
     from mmkit_motion.searching import index_motions
 
     loaded = encoder(device, sets=sets)
-    with Progress("indexing", inputs=inputs) as progress:
+    with Progress("indexing", inputs=inputs, modality="motion") as progress:
         report = index_motions(
             out,
             loaded,
@@ -68,10 +68,9 @@ def index(
     if json:
         emit_json(result)
     else:
-        rate_text = f", {report.clips / seconds:.1f} a second" if report.clips and seconds > 0 else ""
         emit(
             f"{out}: {report.clips} motions added, {report.unchanged} already there, "
-            f"{report.moments} moments{rate_text}"
+            f"{report.moments} moments added, in {seconds:.1f} s"
         )
     if not report.clips and not report.unchanged and not report.failures:
         note("no motion was found in the inputs")

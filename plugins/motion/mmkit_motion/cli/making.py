@@ -39,30 +39,33 @@ def caption(
     """
     from mmkit.cli.progress import Progress
     from mmkit.pipeline.sources import items_from
-    from mmkit_motion.captioning import caption_clip
+    from mmkit_motion.captioning import caption_clip, caption_spans
     from mmkit_motion.reading import read_clip
     from mmkit_motion.searching import reason_of
 
     model, failed = lamp(device), []
-    with Progress("describing", inputs=inputs) as progress:
+    with Progress("describing", inputs=inputs, modality="motion") as progress:
         for item in items_from(inputs, modality="motion"):
-            progress.advance()
             if isinstance(item, Failure):
                 failed.append(item)
+                progress.advance()
                 continue
             try:
-                said = caption_clip(model, read_clip(item, rate=rate), every=every, beams=beams)
+                clip = read_clip(item, rate=rate)
             except MmkitError as error:
                 if strict:
                     raise
                 failed.append(Failure(item.id, reason_of(error)))
+                progress.advance()
                 continue
-            for start, end, text in said:
+            pieces = len(caption_spans(len(clip.joints), every))
+            for start, end, text in caption_clip(model, clip, every=every, beams=beams):
                 if json:
                     emit_json({"id": item.id, "start": start, "end": end, "caption": text})
                 else:
-                    span = f" {start:.1f}-{end:.1f} s" if len(said) > 1 else ""
+                    span = f" {start:.1f}-{end:.1f} s" if pieces > 1 else ""
                     emit(f"{shown_path(item.id)}{span}: {text}")
+                progress.advance(1 / pieces)
     return finish(failed, failures or Path("failures.jsonl"))
 
 
