@@ -359,7 +359,7 @@ def test_features_and_joints_are_found_in_an_npz(tmp_path: Path, walk: np.ndarra
         (np.full((60, 22, 3), 1e200), "farther than any unit explains"),
         (np.zeros((0, 22, 3)), "is empty"),
     ],
-)  # fmt: skip
+)
 def test_numbers_that_no_body_makes_are_told(tmp_path: Path, frames: np.ndarray, words: str) -> None:
     np.save(tmp_path / "take.npy", frames)
     with pytest.raises(BadInput, match=words):
