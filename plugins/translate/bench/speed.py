@@ -83,12 +83,13 @@ def main() -> None:
         found = [""] * len(rows)
         for chosen in batches(rows, arguments.batch):
             ids, mask = padded([rows[number] for number in chosen], vocabulary.pad)
+            # The mark is part of the prompt, as ours is: lengths, which scores are divided by, are then the same.
             written = other.generate(
                 input_ids=ids,
                 attention_mask=mask.long(),
+                decoder_input_ids=torch.tensor([[vocabulary.eos, mark]] * len(chosen)),
                 num_beams=arguments.beam,
-                forced_bos_token_id=mark,
-                max_new_tokens=LONGEST + 1,
+                max_new_tokens=LONGEST,
                 do_sample=False,
             )
             for number, row in zip(chosen, written.tolist(), strict=True):
