@@ -85,10 +85,11 @@ def _unreadable(error: Exception, kind: str, where: str) -> BadInput:
 
 def _csv(file: BinaryIO, where: str, delimiter: str | None) -> Iterator[pa.RecordBatch]:
     head = file.read(_HEADER)
-    if not head.strip():
+    unmarked = head.removeprefix(b"\xef\xbb\xbf")
+    if not unmarked.strip():
         raise BadInput("holds no header line", where=where)
     file.seek(0)
-    line = head.removeprefix(b"\xef\xbb\xbf").splitlines()[0].decode("utf-8", "replace")
+    line = unmarked.splitlines()[0].decode("utf-8", "replace")
     delimiter = delimiter or _sniffed(line)
     parse = pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     names = _csv_names(head, parse)

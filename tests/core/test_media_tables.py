@@ -72,6 +72,7 @@ def test_rows_of_json_lines_may_have_different_fields(tmp_path: Path) -> None:
         ("t.csv", b"a,b\n1,\xff\n", "not UTF-8"),
         ("t.csv", b"", "is empty"),
         ("t.csv", b"  \n\n", "no header"),
+        ("t.csv", b"\xef\xbb\xbf", "no header"),
         ("t.jsonl", b'{"a": 1}\n{"a": \n', r"t\.jsonl:2: is not JSON"),
         ("t.jsonl", b'{"a": 1}\n[1]\n', r"t\.jsonl:2: Expected a JSON object"),
         ("t.jsonl", b'{"a": 1}\n{"a": "x"}\n', "column 'a' holds values of several types"),
