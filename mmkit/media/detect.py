@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from mmkit.types import Modality
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mmkit.hookspecs import ReaderEntry
 
-__all__ = ["MEDIA_SUFFIXES", "detect_bytes", "detect_modality", "suffix_modality"]
+__all__ = ["MEDIA_SUFFIXES", "array_headers", "detect_bytes", "detect_modality", "suffix_modality"]
 
 _IMAGES: Final = (
     ".jpg .jpeg .jpe .jfif .mpo .png .apng .webp .gif .tif .tiff .bmp .dib .ppm .pgm .pbm .pnm .avif .avifs .heic .heif"
@@ -98,21 +100,24 @@ def detect_bytes(head: bytes) -> Modality | None:
     return "audio" if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC") else None
 
 
-def _holds_motion(file: BinaryIO, suffix: str, *, features: bool) -> bool:
+def array_headers(file: BinaryIO, suffix: str) -> Iterator[tuple[str, tuple[int, ...], np.dtype[Any]]]:
+    """Name, shape and type of the array of an .npy (its name is empty) or of all of an .npz, from headers alone.
+
+    What cannot be read is passed over: whoever loads it tells why.
+    """
     if suffix == ".npy":
-        return _motion_header(file, features=features)
+        yield from _header("", file)
+        return
     try:
         with zipfile.ZipFile(file) as archive:
             for name in archive.namelist():
                 with archive.open(name) as member:
-                    if _motion_header(member, features=features):
-                        return True
+                    yield from _header(name.removesuffix(".npy"), member)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
-        return False
-    return False
+        return
 
 
-def _motion_header(file: Any, *, features: bool) -> bool:
+def _header(name: str, file: Any) -> Iterator[tuple[str, tuple[int, ...], np.dtype[Any]]]:
     from numpy.lib import format as npy
 
     try:
@@ -120,6 +125,12 @@ def _motion_header(file: Any, *, features: bool) -> bool:
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read(file)
     except Exception:  # a damaged header can lead numpy to any exception
-        return False
-    joints = len(shape) == 3 and shape[2] == 3
-    return dtype.kind in "fiu" and (joints or (features and len(shape) == 2))
+        return
+    yield name, shape, dtype
+
+
+def _holds_motion(file: BinaryIO, suffix: str, *, features: bool) -> bool:
+    return any(
+        dtype.kind in "fiu" and ((len(shape) == 3 and shape[2] == 3) or (features and len(shape) == 2))
+        for _, shape, dtype in array_headers(file, suffix)
+    )

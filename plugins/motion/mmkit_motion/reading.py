@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mmkit.errors import BadInput
 from mmkit.media import read_motion
+from mmkit.media.detect import array_headers
 from mmkit.media.source import Source, name_of, open_source, suffix_of
 from mmkit.types import Item
 from mmkit_motion import acclaim
@@ -169,23 +170,15 @@ def _asf_beside(path: Path, where: str) -> Path:
 
 
 def _npy(source: Source, where: str) -> tuple[NDArray[np.float64], float]:
-    with open_source(source) as file:
-        try:
-            array = np.load(file, allow_pickle=False)
-        except Exception as error:  # numpy meets damaged files with any exception at all
-            reason = "it holds Python objects" if "pickle" in str(error) else str(error).split("(file")[0].rstrip(" .")
-            raise BadInput(
-                f"is not a .npy file that can be read: {reason}", where=where, mend="save it again with numpy.save"
-            ) from error
-    return _array(array, None, where)
+    return _array(_loaded(source, where), None, where)
 
 
 def _npz(source: Source, where: str) -> tuple[NDArray[np.float64], float]:
-    shapes = _shapes(source)
+    with open_source(source) as file:
+        shapes = {name: shape for name, shape, _ in array_headers(file, ".npz")}
     tables = [name for name, shape in shapes.items() if len(shape) == 2 and shape[1] in _WIDTHS]
     if len(tables) == 1:
-        with open_source(source) as file, np.load(file, allow_pickle=False) as held:
-            return _array(held[tables[0]], None, where)
+        return _array(_loaded(source, where, tables[0]), None, where)
     if "poses" in shapes and "trans" in shapes:
         raise BadInput(
             "holds the rotations of a body model (poses, trans), and joints are needed",
@@ -196,15 +189,18 @@ def _npz(source: Source, where: str) -> tuple[NDArray[np.float64], float]:
     return _array(positions, rate, where)
 
 
-def _shapes(source: Source) -> dict[str, tuple[int, ...]]:
-    """The shape of each array of an .npz; none where it cannot be read, which whoever reads it will tell."""
-    try:
-        with open_source(source) as file, np.load(file, allow_pickle=False) as held:
-            return {name: held[name].shape for name in held.files}
-    except BadInput:
-        raise
-    except Exception:  # as above
-        return {}
+def _loaded(source: Source, where: str, name: str = "") -> NDArray[np.generic]:
+    """The array of an .npy, or the one of this name of an .npz."""
+    with open_source(source) as file:
+        try:
+            held = np.load(file, allow_pickle=False)
+            return np.asarray(held[name] if name else held)
+        except Exception as error:  # numpy meets damaged files with any exception at all
+            reason = "it holds Python objects" if "pickle" in str(error) else str(error).split("(file")[0].rstrip(" .")
+            suffix = ".npz" if name else ".npy"
+            raise BadInput(
+                f"is not a {suffix} file that can be read: {reason}", where=where, mend="save it again with numpy.save"
+            ) from error
 
 
 def _array(array: NDArray[np.generic], rate: float | None, where: str) -> tuple[NDArray[np.float64], float]:

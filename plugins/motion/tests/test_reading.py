@@ -349,6 +349,16 @@ def test_features_and_joints_are_found_in_an_npz(tmp_path: Path, walk: np.ndarra
     assert np.allclose(features, joints[:-1], atol=2e-3)
 
 
+def test_features_that_are_damaged_behind_their_header_are_told(tmp_path: Path, walk: np.ndarray) -> None:
+    path = tmp_path / "features.npz"
+    np.savez(path, to_features(walk))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(BadInput, match=r"is not a \.npz file that can be read"):
+        read_clip(path)
+
+
 @pytest.mark.parametrize(
     ("frames", "words"),
     [
