@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmkit.generation.gap import GapCorrection, mean_distance
+from mmkit.generation.gap import GapCorrection, aggregate, mean_distance
 from mmkit.generation.prefix import PrefixMapper
 from mmkit.generation.search import Hypothesis, beam_search, sample, sequence_log_probs
 from mmkit.generation.transformer import TextDecoder, TextEncoder, TransformerSizes
@@ -53,6 +53,71 @@ def test_mean_shift_closes_the_gap_and_leaves_the_trained_tower_alone() -> None:
     assert GapCorrection().query(image, "image") is image
     with pytest.raises(ValueError, match="audio"):
         gap.query(image, "audio")
+    with pytest.raises(ValueError, match="means"):
+        GapCorrection("mean", means={"image": image.mean(0)})
+
+
+Statistics = dict[str, dict[str, torch.Tensor]]
+
+
+def two_towers(count: int = 400, dim: int = 24) -> tuple[torch.Tensor, torch.Tensor, Statistics]:
+    """Texts and pictures of the same things in two cones, pictures spread less in half of the dims; statistics."""
+    meaning, away = torch.randn(count, dim), 3 * torch.randn(2, dim)
+    narrow = torch.where(torch.arange(dim) % 2 == 1, 0.3, 1.0)
+    texts, images = F.normalize(meaning + away[0], dim=1), F.normalize(meaning * narrow + away[1], dim=1)
+    towers = {"text": texts, "image": images}
+    known = {
+        "means": {name: rows.mean(0) for name, rows in towers.items()},
+        "spreads": {name: rows.std(0) for name, rows in towers.items()},
+    }
+    return texts, images, known
+
+
+def test_scaling_brings_pictures_nearer_to_their_texts_than_the_shift_alone() -> None:
+    texts, images, known = two_towers()
+    near, found = [], []
+    for kind in ("none", "mean", "scaled"):
+        moved = GapCorrection(kind, **known).query(images, "image")  # type: ignore[arg-type]
+        near.append(float((moved * texts).sum(1).mean()))
+        away = (moved - known["means"]["text"]) @ (texts - known["means"]["text"]).T
+        found.append(float((away.argmax(1) == torch.arange(len(texts))).float().mean()))
+    assert near[0] < near[1] - 0.2
+    assert near[1] < near[2]
+    assert found[1] < found[2]
+
+
+def test_equal_statistics_change_nothing_and_a_spread_stands_beside_each_mean() -> None:
+    _, images, known = two_towers()
+    same = {name: {"text": pair["image"], "image": pair["image"]} for name, pair in known.items()}
+    for kind in ("mean", "scaled"):
+        torch.testing.assert_close(GapCorrection(kind, **same).query(images, "image"), images)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="spread"):
+        GapCorrection("scaled", means=known["means"])
+
+
+def test_a_share_of_the_support_is_taken_after_the_shift() -> None:
+    texts, images, known = two_towers(count=8)
+    plain = GapCorrection("mean", means=known["means"]).query(images, "image")
+    nearest = texts[(plain @ texts.T).argmax(1)]
+    for share, wanted in ((0.0, plain), (1.0, nearest), (0.5, F.normalize(plain + nearest, dim=1))):
+        gap = GapCorrection("mean", means=known["means"], support=texts, share=share, temperature=1e4)
+        torch.testing.assert_close(gap.query(images, "image"), wanted, atol=1e-4, rtol=0)
+        assert gap.query(texts, "text") is texts
+    alone = GapCorrection(support=texts, share=1.0, temperature=1e4).query(images, "image")
+    torch.testing.assert_close(alone, texts[(images @ texts.T).argmax(1)], atol=1e-4, rtol=0)
+
+
+def test_aggregation_at_its_ends() -> None:
+    vectors, support = F.normalize(torch.randn(4, 16), dim=1), F.normalize(torch.randn(9, 16), dim=1)
+    nearest = support[(vectors @ support.T).argmax(1)]
+    torch.testing.assert_close(aggregate(vectors, support, temperature=1e4), nearest, atol=1e-4, rtol=0)
+    mean = support.mean(0).expand(4, -1)
+    torch.testing.assert_close(aggregate(vectors, support, temperature=0.0), mean, atol=1e-6, rtol=0)
+    one = support[:1].expand(4, -1)
+    torch.testing.assert_close(aggregate(vectors, support[:1], temperature=30.0), one, atol=1e-6, rtol=0)
+    assert aggregate(vectors[:0], support, temperature=1.0).shape == (0, 16)
+    with pytest.raises(ValueError, match="sentence"):
+        aggregate(vectors, support[:0], temperature=1.0)
 
 
 def test_noise_has_the_stated_size_and_needs_one() -> None:

@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmkit_caption.support import aggregate
 from mmkit_caption.training.corpus import pivot_texts, read_corpus
 from mmkit_caption.training.vectors import picture_vectors, text_vectors
 
 from mmkit.encoders import encoder as load_encoder
-from mmkit.generation.gap import GapCorrection, mean_distance
+from mmkit.generation.gap import GapCorrection, aggregate, mean_distance
 
 
 def main() -> None:

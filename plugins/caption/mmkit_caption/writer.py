@@ -18,7 +18,6 @@ from mmkit.encoders.device import resolve_device
 from mmkit.errors import UsageError
 from mmkit.generation.gap import GapCorrection
 from mmkit.generation.search import beam_search
-from mmkit_caption.support import aggregate
 from mmkit_caption.weights import DEFAULT, check_space, load_folder, locate
 
 if TYPE_CHECKING:
@@ -79,23 +78,23 @@ class CaptionWriter:
 
     def shifted(self, vectors: Tensor, modality: Modality) -> Tensor:
         """Vectors (N, D) after the mean shift, where the config asks for it."""
-        extra, chosen = self._loaded.extra, self.config.get("gap", {})
-        if chosen.get("kind") != "mean":
-            return vectors
-        means: dict[Modality, Tensor] = {"text": extra["mean.text"].float(), "image": extra["mean.image"].float()}
-        return GapCorrection("mean", means=means).query(vectors, modality)
+        return self._gap(share=0.0).query(vectors, modality)
 
     def asked(self, vectors: Tensor, modality: Modality) -> Tensor:
         """Vectors (N, D) as the decoder was trained to see them: shifted, and re-expressed by the corpus."""
-        vectors, extra = self.shifted(vectors, modality), self._loaded.extra
         projection = self.config.get("projection") or {}
-        share = float(projection.get("share", 0.0))
-        if modality == "image" and share and "support" in extra:
-            expressed = F.normalize(
-                aggregate(vectors, self.support_vectors(), temperature=float(projection["temperature"])), dim=-1
-            )
-            vectors = F.normalize((1 - share) * vectors + share * expressed, dim=-1)
-        return vectors
+        return self._gap(share=float(projection.get("share", 0.0))).query(vectors, modality)
+
+    def _gap(self, *, share: float) -> GapCorrection:
+        extra, mean = self._loaded.extra, self.config.get("gap", {}).get("kind") == "mean"
+        projected = share > 0 and "support" in extra
+        return GapCorrection(
+            "mean" if mean else "none",
+            means={tower: extra[f"mean.{tower}"].float() for tower in ("text", "image")} if mean else None,
+            support=self.support_vectors() if projected else None,
+            share=share,
+            temperature=float(self.config["projection"]["temperature"]) if projected else 0.0,
+        )
 
     def support_vectors(self) -> Tensor:
         """(S, D): the text vectors that pictures are re-expressed by."""

@@ -11,7 +11,6 @@ import pytest
 import torch
 from mmkit_caption.describe import Described, describe
 from mmkit_caption.sheet import caption_sheet
-from mmkit_caption.support import aggregate
 from mmkit_caption.weights import check_space, load_folder, locate, read_config
 from mmkit_caption.writer import Caption, CaptionWriter, _distinct
 
@@ -23,18 +22,6 @@ from mmkit.types import Item
 def unit(count: int, dims: int = 16, *, seed: int = 0) -> np.ndarray:
     rows = np.random.default_rng(seed).standard_normal((count, dims)).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-def test_aggregation_at_its_ends() -> None:
-    vectors, support = torch.from_numpy(unit(4)), torch.from_numpy(unit(9, seed=1))
-    nearest = support[(vectors @ support.T).argmax(1)]
-    assert torch.allclose(aggregate(vectors, support, temperature=1e4), nearest, atol=1e-4)
-    mean = support.mean(0).expand(4, -1)
-    assert torch.allclose(aggregate(vectors, support, temperature=0.0), mean, atol=1e-6)
-    assert torch.allclose(aggregate(vectors, support[:1], temperature=30.0), support[:1].expand(4, -1), atol=1e-6)
-    assert aggregate(vectors[:0], support, temperature=1.0).shape == (0, 16)
-    with pytest.raises(ValueError, match="sentence"):
-        aggregate(vectors, support[:0], temperature=1.0)
 
 
 def test_captions_do_not_depend_on_the_batch(captioner: Path) -> None:

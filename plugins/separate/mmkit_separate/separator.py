@@ -6,22 +6,26 @@ Legend: C channels, T samples, Q queries, D dims, F bins of the network, K bins 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from mmkit.encoders.device import resolve_device
 from mmkit.errors import ModelUnavailable, SpaceMismatch, UsageError
-from mmkit.types import Modality, SharedSpaceQuery
-from mmkit_separate.gap import GAP_KINDS, GapCorrection, GapKind, Statistics
+from mmkit.generation.gap import GapCorrection
+from mmkit.types import Modality
 from mmkit_separate.networks.spectra import Resolution
 from mmkit_separate.weights import load_folder, locate
 
-__all__ = ["Separator"]
+__all__ = ["GAPS", "Separator"]
 
-
+#: The corrections of a gap between modalities that can be asked for.
+GAPS: Final = ("none", "mean", "scaled")
+#: Of the cosines to the training's phrases, which a query of another modality is drawn to (t of ``aggregate``).
+_TEMPERATURE: Final = 1 / 0.03
 #: Frames of a chunk, a multiple of 16 (``film``) and 64 (``clipsep``).
 _FRAMES: Final = 640
 
@@ -41,12 +45,12 @@ class Separator:
 
     Raises:
         ModelUnavailable: no such model, or its files are damaged.
-        UsageError: no correction of that name.
+        UsageError: no correction of that name, or the model lacks what it needs.
     """
 
     def __init__(self, model: str | Path = "film", *, device: str = "auto", gap: str | None = None) -> None:
-        if gap is not None and gap not in GAP_KINDS:
-            raise UsageError(f"Expected one of {', '.join(GAP_KINDS)}, but received {gap!r}", where="--gap")
+        if gap is not None and gap not in GAPS:
+            raise UsageError(f"Expected one of {', '.join(GAPS)}, but received {gap!r}", where="--gap")
         self.device = resolve_device(device)
         self.name = str(model)
         config, network, extra = load_folder(locate(model), self.device)
@@ -85,8 +89,13 @@ class Separator:
             )
 
     def adapted(self, vectors: NDArray[np.float32], modality: Modality) -> NDArray[np.float32]:
-        """(Q, D) unit rows of one modality, moved to where the vectors lie that it was trained on."""
-        return self.gap.query(SharedSpaceQuery(vectors, modality, self.space, self.fingerprint))
+        """(Q, D) unit rows of one modality, moved to where the vectors lie that it was trained on.
+
+        Rows of a modality of which the model knows nothing stay: sounds have a tower that was trained into the texts.
+        """
+        if modality == self.gap.trained or modality not in (self.gap.means or {}):
+            return vectors
+        return self.gap.query(torch.from_numpy(np.asarray(vectors, np.float32)), modality).numpy()
 
     @torch.inference_mode()
     def separate(
@@ -127,17 +136,32 @@ class Separator:
 
 def _declared(config: dict[str, Any], tensors: dict[str, torch.Tensor], kind: str | None, where: str) -> GapCorrection:
     """What a model's config says of its gap, with the statistics that lie beside its weights."""
-    held = {name: value.cpu().numpy().astype(np.float32) for name, value in tensors.items()}
-    modalities = [name.removeprefix("mean.") for name in held if name.startswith("mean.")]
-    chosen = kind or config.get("kind", "mean")
-    if chosen not in GAP_KINDS:
+
+    def named(prefix: str) -> dict[str, torch.Tensor]:
+        return {name.removeprefix(prefix): held for name, held in tensors.items() if name.startswith(prefix)}
+
+    tensors = {name: held.float().cpu() for name, held in tensors.items()}
+    chosen: Any = kind or config.get("kind", "mean")
+    trained = config.get("trained", "text")
+    means, spreads = named("mean."), named("spread.")
+    if chosen not in GAPS:
         raise ModelUnavailable(f"declares a gap correction that is not known: {chosen!r}", where=where)
-    memory = held.get("memory")
+    if chosen == "scaled" and not spreads:
+        raise UsageError("scaled: the model has no statistics of its queries' modalities", where="--gap")
+    if chosen == "mean":
+        # Older models know but the difference of the means.
+        for modality, shift in named("shift.").items():
+            means.setdefault(trained, torch.zeros_like(shift))
+            means.setdefault(modality, means[trained] - shift)
+    if chosen == "none" or not means:
+        return GapCorrection(trained=trained)
+    memory = tensors.get("memory")
     return GapCorrection(
-        kind=cast("GapKind", chosen),
-        trained=config.get("trained", "text"),
-        of={name: Statistics(held[f"mean.{name}"], held[f"spread.{name}"]) for name in modalities},
-        shifts={name.removeprefix("shift."): value for name, value in held.items() if name.startswith("shift.")},
-        memory=None if memory is None else memory / np.linalg.norm(memory, axis=1, keepdims=True).clip(1e-9),
+        chosen,
+        trained=trained,
+        means=means,
+        spreads=spreads if chosen == "scaled" else None,
+        support=None if memory is None else F.normalize(memory, dim=-1),
         share=float(config.get("memory", 0.5)),
+        temperature=_TEMPERATURE,
     )

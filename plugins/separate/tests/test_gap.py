@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmkit_separate.gap import GapCorrection, Statistics
 from mmkit_separate.separator import Separator
 from mmkit_separate.weights import FOLDER
 from numpy.typing import NDArray
+from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import save_file
 
 from mmkit.errors import ModelUnavailable, UsageError
-from mmkit.types import Modality, SharedSpaceQuery
 
 Rows = NDArray[np.float32]
 
@@ -25,74 +24,27 @@ def unit(rows: NDArray[np.floating]) -> Rows:
     return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), np.float32)
 
 
-def towers(count: int = 400, dim: int = 24) -> tuple[Rows, Rows]:
-    """Texts and pictures of the same things, in two cones; pictures are spread less in half of the dims."""
-    chance = np.random.default_rng(0)
-    meaning = chance.standard_normal((count, dim))
-    away = 3 * chance.standard_normal((2, dim))
-    narrow = np.where(np.arange(dim) % 2, 0.3, 1.0)
-    return unit(meaning + away[0]), unit(meaning * narrow + away[1])
-
-
-def statistics(rows: Rows) -> Statistics:
-    return Statistics(rows.mean(axis=0), rows.std(axis=0))
-
-
-def found(correction: GapCorrection, asked: Rows, wanted: Rows, modality: Modality = "image") -> float:
-    """Share of the pictures whose own text is the nearest."""
-    moved = correction.query(SharedSpaceQuery(asked, modality))
-    assert np.allclose(np.linalg.norm(moved, axis=1), 1, atol=1e-5)
-    centred = wanted - wanted.mean(axis=0)
-    return float(((moved - wanted.mean(axis=0)) @ centred.T).argmax(axis=1).__eq__(np.arange(len(wanted))).mean())
-
-
-def test_each_step_brings_pictures_nearer_to_their_texts() -> None:
-    texts, pictures = towers()
-    of = {"text": statistics(texts), "image": statistics(pictures)}
-    near = [
-        float((GapCorrection(kind, of=of).query(SharedSpaceQuery(pictures, "image")) * texts).sum(axis=1).mean())
-        for kind in ("none", "mean", "scaled")
-    ]
-    assert near[0] < near[1] - 0.2
-    assert near[1] < near[2]
-    assert found(GapCorrection("scaled", of=of), pictures, texts) > found(GapCorrection("mean", of=of), pictures, texts)
-
-
-def test_the_mean_shift_brings_the_mean_there() -> None:
-    texts, pictures = towers()
-    of = {"text": statistics(texts), "image": statistics(pictures)}
-    moved = GapCorrection("mean", of=of).query(SharedSpaceQuery(pictures, "image"))
-    assert np.linalg.norm(moved.mean(axis=0) - texts.mean(axis=0)) < 0.15
-    assert np.linalg.norm(pictures.mean(axis=0) - texts.mean(axis=0)) > 0.5
-
-
-def test_equal_statistics_change_nothing() -> None:
-    _, pictures = towers()
-    of = {"text": statistics(pictures), "image": statistics(pictures)}
-    for kind in ("mean", "scaled"):
-        moved = GapCorrection(kind, of=of).query(SharedSpaceQuery(pictures, "image"))  # type: ignore[arg-type]
-        assert np.allclose(moved, pictures, atol=1e-5)
-
-
-def test_vectors_of_the_training_s_modality_and_of_one_without_statistics_stay() -> None:
-    texts, pictures = towers()
-    of = {"text": statistics(texts), "image": statistics(pictures)}
-    for modality in ("text", "audio"):
-        assert np.array_equal(GapCorrection("mean", of=of).query(SharedSpaceQuery(texts, modality)), texts)  # type: ignore[arg-type]
-    assert np.array_equal(GapCorrection("none", of=of).query(SharedSpaceQuery(pictures, "image")), pictures)
-
-
-def test_the_whole_share_of_memory_lands_on_what_is_remembered() -> None:
-    texts, pictures = towers(count=8)
-    of = {"text": statistics(texts), "image": statistics(pictures)}
-    cold = GapCorrection("mean", of=of, memory=texts, share=1.0, temperature=1e-3)
-    moved = cold.query(SharedSpaceQuery(pictures, "image"))
-    assert np.allclose((moved @ texts.T).max(axis=1), 1, atol=1e-4)
-    none = GapCorrection("mean", of=of, memory=texts, share=0.0)
-    plain = GapCorrection("mean", of=of)
-    assert np.array_equal(
-        none.query(SharedSpaceQuery(pictures, "image")), plain.query(SharedSpaceQuery(pictures, "image"))
-    )
+def test_a_picture_is_moved_stretched_and_drawn_to_the_training_s_phrases(tiny: Path, tmp_path: Path) -> None:
+    """The formulas written out, on the tensors that a model's folder holds."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny, folder)
+    chance = np.random.default_rng(1)
+    pictures, memory = unit(chance.standard_normal((5, 384))), unit(chance.standard_normal((40, 384)))
+    mean = {name: chance.standard_normal(384).astype(np.float32) * 0.05 for name in ("text", "image")}
+    spread = {name: chance.uniform(0.5, 1.5, 384).astype(np.float32) for name in ("text", "image")}
+    tensors = {f"{kind}.{name}": held[name] for kind, held in (("mean", mean), ("spread", spread)) for name in held}
+    save_numpy({**tensors, "memory": 3 * memory}, folder / "gap.safetensors")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "gap": {"kind": "mean", "memory": 0.25}}))
+    stretched = mean["text"] + (pictures - mean["image"]) * spread["text"] / spread["image"]
+    for kind, moved in (("mean", pictures + mean["text"] - mean["image"]), ("scaled", stretched)):
+        moved = unit(moved)
+        weights = np.exp(moved @ memory.T / 0.03)
+        remembered = unit(weights @ memory / weights.sum(axis=1, keepdims=True))
+        separator = Separator(folder, device="cpu", gap=kind)
+        assert np.allclose(separator.adapted(pictures, "image"), unit(0.25 * remembered + 0.75 * moved), atol=1e-6)
+        for modality in ("text", "audio"):
+            assert np.array_equal(separator.adapted(pictures, modality), pictures)  # type: ignore[arg-type]
 
 
 def test_a_model_declares_its_correction_and_an_option_overrides_it(tiny: Path, tmp_path: Path) -> None:

@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmkit.generation.gap import GapCorrection
+from mmkit.generation.gap import GapCorrection, aggregate
 from mmkit_caption.model import CaptionModel
-from mmkit_caption.support import aggregate
 from mmkit_caption.training.budget import Budget
 from mmkit_caption.training.checkpoint import Checkpoint
 from mmkit_caption.training.conditions import Conditions
