@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -53,6 +53,7 @@ class Separated:
         residual: the file of what no stem holds; the sum of all is the mixture.
         share_db: level of each stem below the mixture.
         seconds: of sound; ``elapsed`` is what it took.
+        missing: seconds that the header states and the file does not hold: it broke off.
     """
 
     mixture: str
@@ -63,6 +64,7 @@ class Separated:
     elapsed: float
     rate: int
     channels: int
+    missing: float = 0.0
 
 
 def separate_file(
@@ -73,6 +75,7 @@ def separate_file(
     *,
     suffix: str | None = None,
     overwrite: bool = False,
+    others: Collection[Separated] = (),
     spectrogram: Path | None = None,
     on_seconds: Callable[[float], None] = lambda seconds: None,
 ) -> Separated:
@@ -80,6 +83,7 @@ def separate_file(
 
     Args:
         suffix: ``.wav`` or ``.flac``; default: as the mixture, FLAC where that is lossy.
+        others: what came of the run's other mixtures, whose files are not written over, whatever ``overwrite`` says.
         on_seconds: takes the seconds of sound done since the last call.
 
     Raises:
@@ -90,6 +94,13 @@ def separate_file(
         source_stem = Path(path).stem
         names = [*file_names(source_stem, asked.queries), f"{source_stem}-residual"]
         paths = [out_dir / f"{name}{source.suffix}" for name in names]
+        for other in others:
+            if {os.fspath(p) for p in paths} & {*other.stems, other.residual}:
+                raise BadInput(
+                    f"would be written over what came of {other.mixture}, which has the same name",
+                    where=os.fspath(path),
+                    mend="separate it by itself into another folder: -o",
+                )
         _check_outputs(paths, out_dir, Path(path), overwrite=overwrite)
         board = SpectrogramBoard([query.name for query in asked.queries], source.rate, source.frames)
         # Without a query what is taken out are the negatives, and the residual is what was wanted.
@@ -135,6 +146,7 @@ def separate_file(
             elapsed=time.monotonic() - started,
             rate=source.rate,
             channels=source.channels,
+            missing=max(0, source.stated - done) / source.rate,
         )
 
 

@@ -6,6 +6,8 @@ Legend: C channels, n samples of a piece.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ __all__ = ["SoundSource", "SoundWriters", "open_sound"]
 
 _VIDEO: Final = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mpg", ".mpeg", ".ts"})
 _NOT_READ: Final = frozenset({".m4a", ".aac", ".wma", ".amr"})
+#: A WAV that was written to a pipe states no size but this, or a little less.
+_UNKNOWN_SIZE: Final = 0x7FFFFFF0
 #: What can be kept as it is in the output; lossy and further encodings become 16 bits.
 _KEPT: Final = frozenset({"PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"})
 
@@ -33,7 +37,8 @@ class SoundSource:
 
     Attributes:
         path, rate, channels: of the file.
-        frames: samples a channel as its header states; fewer may follow in a damaged file.
+        frames: samples a channel as libsndfile finds them; fewer may follow in a damaged file.
+        stated: samples a channel as the header states them; a file that broke off has fewer.
         suffix, subtype: what its stems are written as by default.
     """
 
@@ -41,6 +46,7 @@ class SoundSource:
     rate: int
     channels: int
     frames: int
+    stated: int
     suffix: str
     subtype: str
     _file: Any
@@ -56,8 +62,9 @@ class SoundSource:
             try:
                 piece = self._file.read(size, dtype="float32", always_2d=True).T
             except Exception as error:  # libsndfile's own error class needs the import that may have failed
+                first, last = done / self.rate, min(done + size, max(self.frames, done)) / self.rate
                 raise BadInput(
-                    f"is damaged after {done / self.rate:.1f} s ({_reason(error)})", where=str(self.path)
+                    f"is damaged between {first:.1f} and {last:.1f} s ({_reason(error)})", where=str(self.path)
                 ) from error
             if piece.shape[1] == 0:
                 break
@@ -130,7 +137,10 @@ def open_sound(path: str | Path, *, as_suffix: str | None = None) -> SoundSource
             ) from error
         if suffix in _NOT_READ:
             raise BadInput("is in a format that is not read", where=str(path), mend="convert it to FLAC") from error
-        raise BadInput(f"is not sound that can be read ({_reason(error)})", where=str(path)) from error
+        # Of what begins like an MP3 and is none, libsndfile says that the file is not there.
+        reason = _reason(error).replace("File does not exist or is not a regular file", "Format not recognised")
+        reason = reason.removesuffix(" (possibly a pipe?)")
+        raise BadInput(f"is not sound that can be read ({reason})", where=str(path)) from error
     if file.frames == 0:
         file.close()
         raise BadInput("holds no samples", where=str(path))
@@ -143,7 +153,9 @@ def open_sound(path: str | Path, *, as_suffix: str | None = None) -> SoundSource
             target = ".wav"
     if target == ".wav" and subtype == "PCM_S8":
         subtype = "PCM_U8"
-    return SoundSource(path, int(file.samplerate), int(file.channels), int(file.frames), target, subtype, file)
+    return SoundSource(
+        path, int(file.samplerate), int(file.channels), int(file.frames), _stated(file), target, subtype, file
+    )
 
 
 class SoundWriters:
@@ -188,14 +200,30 @@ class SoundWriters:
         return self
 
     def write(self, pieces: list[NDArray[np.float32]]) -> None:
-        """Append a (C, n) piece to each file."""
-        for file, piece in zip(self._files, pieces, strict=True):
-            file.write(np.ascontiguousarray(piece.T))
+        """Append a (C, n) piece to each file. Raises BadInput where that fails, as on a full disk."""
+        for path, file, piece in zip(self.paths, self._files, pieces, strict=True):
+            try:
+                file.write(np.ascontiguousarray(piece.T))
+            except Exception as error:  # libsndfile's own error, or soundfile's assertion that all was written
+                full = shutil.disk_usage(path.parent).free < piece.nbytes
+                raise BadInput(
+                    f"cannot be written: {'the disk is full' if full else _reason(error)}",
+                    where=str(path),
+                    mend="choose another folder: -o",
+                ) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+
+
+def _stated(file: Any) -> int:
+    """Samples a channel that the header promises: libsndfile mends the number in a WAV that broke off, and logs it."""
+    found = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+    if not found or int(found[1]) >= _UNKNOWN_SIZE:
+        return int(file.frames)
+    return int(file.frames) * int(found[1]) // max(1, int(found[2]))
 
 
 def _reason(error: BaseException) -> str:

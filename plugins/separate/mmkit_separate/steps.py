@@ -43,7 +43,7 @@ def query(
     import pyarrow as pa
 
     from mmkit_separate.asking import Query, query_vectors
-    from mmkit_separate.job import Asked, separate_file
+    from mmkit_separate.job import Asked, Separated, separate_file
     from mmkit_separate.separator import Separator
 
     asked_for = tuple(Query(str(text)) for text in queries)
@@ -56,6 +56,7 @@ def query(
     others = query_vectors(against, separator, chosen=context.settings) if against else None
     asked = Asked(asked_for, vectors, against, others)
     rows: list[dict[str, object]] = []
+    finished: list[Separated] = []
     for number, path in enumerate(inputs, start=1):
         try:
             done = separate_file(
@@ -65,11 +66,13 @@ def query(
                 context.out_dir,
                 suffix=f".{format}" if format else None,
                 overwrite=True,
+                others=finished,
                 spectrogram=context.artefact(f"{Path(path).stem}.png") if spectrogram else None,
             )
         except MmkitError as error:
             context.fail(str(path), error)
             continue
+        finished.append(done)
         named = [q.name for q in asked_for]
         for name, file, level in zip(named, done.stems, done.share_db, strict=False):
             rows.append({"mixture": done.mixture, "query": name, "file": file, "level_db": level})

@@ -100,6 +100,30 @@ def test_silence_has_next_to_nothing_of_anything(run: Run, tiny: Path, tmp_path:
     assert code == 3 and not out and "silent" in err
 
 
+def test_a_file_that_broke_off_is_separated_as_far_as_it_goes_and_told(
+    run: Run, wav: Callable[..., Path], tiny: Path, tmp_path: Path
+) -> None:
+    whole = wav("whole.wav", seconds=2).read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 4])
+    (tmp_path / "piped.wav").write_bytes(whole[:40] + b"\xff" * 4 + whole[44:])
+    for name, told in (("cut", "cut.wav: breaks off after 0.5 s of the 2.0"), ("piped", ""), ("whole", "")):
+        code, _, err = run("separate", f"{name}.wav", "-q", "dog", "-o", "out", "--model", tiny)
+        assert code == 0 and told in err
+        assert ("breaks off" in err) == bool(told)
+
+
+def test_mixtures_of_one_name_do_not_write_over_each_other(
+    run: Run, wav: Callable[..., Path], tiny: Path, tmp_path: Path
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        wav(f"{folder}/mix.wav", seconds=0.5 if folder == "a" else 1.0)
+    code, out, err = run("separate", "a", "b", "-q", "dog", "-o", "out", "--overwrite", "--model", tiny)
+    assert code == 3 and out.count("residual") == 2
+    assert "b/mix.wav" in err and "would be written over what came of a/mix.wav" in err.replace(str(tmp_path) + "/", "")
+    assert soundfile.info("out/mix-residual.wav").duration == 0.5
+
+
 def test_nothing_is_overwritten_unless_asked(run: Run, wav: Callable[..., Path], tiny: Path) -> None:
     command = ("separate", wav(), "-q", "dog", "-o", "out", "--model", tiny)
     assert run(*command)[0] == 0
@@ -113,13 +137,7 @@ def test_nothing_is_overwritten_unless_asked(run: Run, wav: Callable[..., Path],
     [
         ((), "nothing is asked for"),
         (("-q", "dog", "--live"), "one of them"),
-        (
-            (
-                "-q",
-                "...",
-            ),
-            "Expected words to ask for",
-        ),
+        (("-q", "..."), "Expected words to ask for"),
         (("-q", "dog", "--format", "mp3"), "Expected wav or flac"),
         (("-q", "dog", "--model", "nothere"), "is no separator"),
         (("--query-image", "missing.jpg"), "missing.jpg"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -68,6 +69,26 @@ def test_a_lossy_mixture_gives_flac(asked: tuple[Separator, Asked], wav: Callabl
     path = wav("mix.ogg", subtype="VORBIS", rate=22050)
     done = separate_file(path, *asked, tmp_path / "out")
     assert {Path(file).suffix for file in (*done.stems, done.residual)} == {".flac"}
+
+
+@pytest.mark.parametrize(("free", "told"), [(0, "the disk is full"), (1 << 40, "System error")])
+def test_what_cannot_be_written_is_told_and_leaves_nothing(
+    asked: tuple[Separator, Asked],
+    wav: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    free: int,
+    told: str,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise soundfile.LibsndfileError(2)
+
+    path = wav()
+    monkeypatch.setattr(soundfile.SoundFile, "write", refuse)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=free))
+    with pytest.raises(MmkitError, match=f"cannot be written: {told}"):
+        separate_file(path, *asked, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_full_scale_does_not_break_the_sum(asked: tuple[Separator, Asked], tmp_path: Path) -> None:
@@ -151,7 +172,7 @@ def damaged(tmp_path: Path, kind: str) -> Path:
         ("video", "is a video; take its sound out first: ffmpeg"),
         ("folder", "is a folder"),
         ("not a number", "not finite numbers, the first at 1.875 s"),
-        ("truncated", "is damaged after"),
+        ("truncated", "is damaged between 0.0 and"),
     ],
 )
 def test_what_cannot_be_read_is_told_in_one_line_and_leaves_no_file(

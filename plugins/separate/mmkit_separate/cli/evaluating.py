@@ -83,7 +83,7 @@ def _show(result: dict[str, Any]) -> None:
 
     rows = [["", *heads], ["all", *cells(result)]]
     rows += [
-        [name, *cells(result[f"control_{name}"])]
+        [f"control: {name}", *cells(result[f"control_{name}"])]
         for name in ("random", "wrong", "absent")
         if f"control_{name}" in result
     ]

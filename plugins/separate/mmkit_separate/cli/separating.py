@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mmkit_separate.asking import Query
     from mmkit_separate.job import Asked, Separated
     from mmkit_separate.separator import Separator
+
+#: Seconds that may lack at the end of a file: encoders pad, and headers of lossy files count roughly.
+_LOST: Final = 0.1
 
 
 def mix(
@@ -64,6 +67,8 @@ def mix(
     json: JsonOption = False,
 ) -> int:
     """Write one file a query, and the residual; their sum is the mixture.
+
+    Beside each file stands its level against the mixture's: 0 dB is all of it, -60 dB next to nothing.
 
     \b
     Examples:
@@ -175,7 +180,7 @@ def _separate_all(
     if not paths:
         note("nothing to separate was found in the inputs")
     failed: list[Failure] = []
-    first: Separated | None = None
+    finished: list[Separated] = []
     with Progress("separating (s of sound)") as progress:
         counted = 0.0
 
@@ -195,6 +200,7 @@ def _separate_all(
                     output,
                     suffix=suffix,
                     overwrite=overwrite,
+                    others=finished,
                     spectrogram=spectrogram,
                     on_seconds=on_seconds,
                 )
@@ -203,10 +209,10 @@ def _separate_all(
                     raise
                 failed.append(Failure(path.id if isinstance(path, Failure) else path, _reason(error)))
                 continue
-            first = first or done
+            finished.append(done)
             _tell(done, asked, json=json)
-    if play and first is not None:
-        play_sound(Path(first.stems[0] if first.stems else first.residual))
+    if play and finished:
+        play_sound(Path((*finished[0].stems, finished[0].residual)[0]))
     return finish(failed, failures or output / "failures.jsonl")
 
 
@@ -216,6 +222,9 @@ def _reason(error: MmkitError) -> str:
 
 
 def _tell(done: Separated, asked: Asked, *, json: bool) -> None:
+    if done.missing > _LOST:
+        stated = done.seconds + done.missing
+        note(f"{shown_path(done.mixture)}: breaks off after {done.seconds:.1f} s of the {stated:.1f} that it states")
     if json:
         emit_json(
             {
