@@ -91,10 +91,9 @@ def file_names(stem: str, queries: Sequence[Query]) -> list[str]:
     names: list[str] = []
     for query in queries:
         words = re.sub(r"[^\w]+", "-", query.name.lower()).strip("-")[:60] or "query"
-        name = f"{stem}-{words}"
-        number = 2
-        while name in names or words == "residual":
-            name, words = f"{stem}-{words}-{number}", "" if words == "residual" else words
+        name, number = f"{stem}-{words}", 1
+        while name in (*names, f"{stem}-residual"):
             number += 1
+            name = f"{stem}-{words}-{number}"
         names.append(name)
     return names

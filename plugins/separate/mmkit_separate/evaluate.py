@@ -50,8 +50,10 @@ def read_pairs(file: Path) -> list[Pair]:
     """
     try:
         lines = file.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot be read: {error}", where=str(file)) from error
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror or error}", where=str(file)) from error
+    except UnicodeDecodeError as error:
+        raise UsageError("is not text in UTF-8", where=str(file)) from error
     pairs = []
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):

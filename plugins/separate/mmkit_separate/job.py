@@ -51,7 +51,7 @@ class Separated:
     Attributes:
         stems: one file a query.
         residual: the file of what no stem holds; the sum of all is the mixture.
-        share_db: level of each stem below the mixture.
+        levels_db: of each stem against the mixture's; 0 is all of it.
         seconds: of sound; ``elapsed`` is what it took.
         missing: seconds that the header states and the file does not hold: it broke off.
     """
@@ -59,7 +59,7 @@ class Separated:
     mixture: str
     stems: tuple[str, ...]
     residual: str
-    share_db: tuple[float, ...]
+    levels_db: tuple[float, ...]
     seconds: float
     elapsed: float
     rate: int
@@ -103,14 +103,14 @@ def separate_file(
                 )
         _check_outputs(paths, out_dir, Path(path), overwrite=overwrite)
         board = SpectrogramBoard([query.name for query in asked.queries], source.rate, source.frames)
-        # Without a query what is taken out are the negatives, and the residual is what was wanted.
-        hidden = not asked.queries
-        vectors = asked.negative_vectors if hidden and asked.negative_vectors is not None else asked.vectors
+        # Without a query the stems are the negatives: not written, they leave a residual that is what was wanted.
+        negatives_alone = not asked.queries
+        vectors = asked.negative_vectors if negatives_alone and asked.negative_vectors is not None else asked.vectors
         limit = 1.0 if source.subtype.startswith("PCM") else np.inf
 
         def separate(samples: NDArray[np.float32]) -> NDArray[np.float32]:
             return separator.separate(
-                samples, source.rate, vectors, negatives=None if hidden else asked.negative_vectors
+                samples, source.rate, vectors, negatives=None if negatives_alone else asked.negative_vectors
             )
 
         energy, total, done = np.zeros(len(vectors)), 0.0, 0
@@ -126,7 +126,7 @@ def separate_file(
                 # What would clip in whole numbers is cut before the residual is taken: the sum stays the mixture.
                 stems = np.clip(stems, -limit, limit)
                 residual = mixture - stems.sum(axis=0)
-                writers.write([*([] if hidden else stems), residual])
+                writers.write([*([] if negatives_alone else stems), residual])
                 energy += np.square(stems, dtype=np.float64).sum(axis=(1, 2))
                 total += float(np.square(mixture, dtype=np.float64).sum())
                 done += mixture.shape[-1]
@@ -141,7 +141,7 @@ def separate_file(
             mixture=os.fspath(path),
             stems=tuple(os.fspath(p) for p in paths[:-1]),
             residual=os.fspath(paths[-1]),
-            share_db=tuple(float(round(level, 2)) for level in levels),
+            levels_db=tuple(float(round(level, 2)) for level in levels),
             seconds=done / source.rate,
             elapsed=time.monotonic() - started,
             rate=source.rate,

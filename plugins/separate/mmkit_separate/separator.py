@@ -55,7 +55,7 @@ class Separator:
         self.name = str(model)
         config, network, extra = load_folder(locate(model), self.device)
         self.config: dict[str, Any] = config
-        # Convolutions run half as fast again with the channels of a place side by side.
+        # Convolutions are 1.5 times as fast with the channels of a place side by side.
         self.network: Any = network.to(memory_format=torch.channels_last)
         self.resolution = Resolution(**config["resolution"])
         self.space, self.fingerprint = str(config["space"]), str(config["fingerprint"])

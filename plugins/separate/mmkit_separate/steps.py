@@ -74,7 +74,7 @@ def query(
             continue
         finished.append(done)
         named = [q.name for q in asked_for]
-        for name, file, level in zip(named, done.stems, done.share_db, strict=False):
+        for name, file, level in zip(named, done.stems, done.levels_db, strict=False):
             rows.append({"mixture": done.mixture, "query": name, "file": file, "level_db": level})
         rows.append({"mixture": done.mixture, "query": "", "file": done.residual, "level_db": None})
         context.progress(number, len(inputs))

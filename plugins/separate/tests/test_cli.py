@@ -155,10 +155,10 @@ def test_the_spectrogram_is_a_picture_of_all_panels(run: Run, wav: Callable[...,
     from PIL import Image
 
     code, _, err = run(
-        "separate", wav(), "-q", "dog", "-q", "cat", "-o", "out", "--model", tiny, "--spectrogram", "s.png"
+        "separate", wav(), "-q", "dog", "-q", "cat", "-o", "out", "--model", tiny, "--spectrogram", "new/s.png"
     )
     assert code == 0, err
-    with Image.open("s.png") as picture:
+    with Image.open("new/s.png") as picture:
         assert picture.size[1] > 3 * 180
         assert len(picture.convert("RGB").resize((64, 64)).getcolors(4096) or ()) > 20
 

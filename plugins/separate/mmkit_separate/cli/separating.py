@@ -177,6 +177,10 @@ def _separate_all(
             raise UsageError(f"draws one mixture, and there are {len(paths)}", where="--spectrogram")
         if spectrogram.exists() and not overwrite:
             raise UsageError("is there already", where=str(spectrogram), mend="add --overwrite")
+        try:
+            spectrogram.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"cannot be written: {error.strerror or error}", where=str(spectrogram)) from error
     if not paths:
         note("nothing to separate was found in the inputs")
     failed: list[Failure] = []
@@ -231,7 +235,7 @@ def _tell(done: Separated, asked: Asked, *, json: bool) -> None:
                 "mixture": done.mixture,
                 "stems": [
                     {"query": query.text, "modality": query.modality, "file": file, "level_db": level}
-                    for query, file, level in zip(asked.queries, done.stems, done.share_db, strict=False)
+                    for query, file, level in zip(asked.queries, done.stems, done.levels_db, strict=False)
                 ],
                 "residual": done.residual,
                 "rate": done.rate,
@@ -242,10 +246,10 @@ def _tell(done: Separated, asked: Asked, *, json: bool) -> None:
             }
         )
         return
-    for file, level in zip(done.stems, done.share_db, strict=False):
+    for file, level in zip(done.stems, done.levels_db, strict=False):
         emit(f"{shown_path(file)}\t{level:+.1f} dB")
     emit(f"{shown_path(done.residual)}\tresidual")
-    if all(level < -80 for level in done.share_db):
+    if all(level < -80 for level in done.levels_db):
         note(f"{shown_path(done.mixture)}: next to nothing of it was asked for, or it is silent")
 
 
@@ -259,7 +263,7 @@ def _live(separator: Separator, asked: Asked) -> int:
     else:
         vectors, others = asked.vectors, asked.negative_vectors
 
-    def separate(heard: np.ndarray[tuple[int, int], np.dtype[np.float32]], rate: int) -> np.ndarray:  # type: ignore[type-arg]
+    def separate(heard: np.ndarray[tuple[int, int], np.dtype[np.float32]], rate: int) -> np.ndarray:
         assert vectors is not None
         stem = separator.separate(heard, rate, vectors, negatives=others).sum(axis=0)
         return stem if asked.queries else heard - stem

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from mmkit.cli.options import DeviceOption, FailuresOption, JsonOption, OfflineOption, StrictOption
 from mmkit.cli.output import emit, emit_json, finish, shown_path
 from mmkit.errors import BadInput, UsageError
+
+if TYPE_CHECKING:
+    from mmkit_separate.encoder import SoundEncoder
 
 
 def tag(
@@ -44,7 +47,7 @@ def tag(
     from mmkit_separate.tagging import tag as shares_of
 
     chosen = chosen_settings(device=device, offline=offline)
-    encoder = load_encoder("sound", device=chosen.device, offline=chosen.offline)
+    encoder = cast("SoundEncoder", load_encoder("sound", device=chosen.device, offline=chosen.offline))
     names = encoder.config["labels"] if labels is None else [name.strip() for name in labels.split(",") if name.strip()]
     if not names:
         raise UsageError("holds no label", where="--labels")
