@@ -378,6 +378,17 @@ def test_the_content_decides_where_there_is_no_suffix(tmp_path: Path) -> None:
     assert found == {"picture": "image", "noise": None, "motion.npy": "motion", "vectors.npy": None, "m.npz": "motion"}
 
 
+def test_tables_of_numbers_are_motion_where_motion_is_asked_for(tmp_path: Path) -> None:
+    np.save(tmp_path / "features.npy", np.zeros((5, 263), np.float32))
+    np.save(tmp_path / "joints.npy", np.zeros((5, 22, 3), np.float32))
+    np.save(tmp_path / "mean.npy", np.zeros(263, np.float32))
+    assert names(expand_inputs([str(tmp_path)]), tmp_path) == ["joints.npy"]
+    assert names(expand_inputs([str(tmp_path)], modality="motion"), tmp_path) == ["features.npy", "joints.npy"]
+    mean = str(tmp_path / "mean.npy")
+    assert names(expand_inputs([mean], modality="motion"), tmp_path) == ["mean.npy"]
+    assert "is not a picture that mmkit knows" in failure(expand_inputs([mean], modality="image"))
+
+
 def test_content_is_the_same_wherever_it_lies_and_differs_where_it_differs(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(png())

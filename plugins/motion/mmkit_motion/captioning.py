@@ -18,13 +18,18 @@ __all__ = ["caption_clip", "caption_spans", "search_caption"]
 
 #: Words of a caption at most.
 _LONGEST: Final = 30
+#: Pieces of a long recording described at once, some on each core.
+_TOGETHER: Final = 8
 
 
 def caption_clip(lamp: Lamp, clip: Clip, *, every: float = 9.8, beams: int = 4) -> Iterator[tuple[float, float, str]]:
     """First second, last second and sentence of each piece of at most ``every`` seconds, one after another."""
-    for start, end in caption_spans(len(clip.joints), every):
-        piece = lamp.motion_input(clip.joints[start:end])[0]
-        yield start / FPS, end / FPS, lamp.captions([piece], beams=beams)[0]
+    spans = caption_spans(len(clip.joints), every)
+    for first in range(0, len(spans), _TOGETHER):
+        some = spans[first : first + _TOGETHER]
+        pieces = [lamp.motion_input(clip.joints[start:end])[0] for start, end in some]
+        for (start, end), text in zip(some, lamp.captions(pieces, beams=beams), strict=True):
+            yield start / FPS, end / FPS, text
 
 
 def caption_spans(frames: int, every: float) -> list[tuple[int, int]]:

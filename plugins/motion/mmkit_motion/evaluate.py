@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,16 @@ from mmkit_motion.reading import SUFFIXES, Clip, read_clip
 if TYPE_CHECKING:
     from mmkit_motion.lamp import Lamp
 
-__all__ = ["PROTOCOLS", "Captioned", "Comparer", "evaluate_generation", "evaluate_retrieval", "read_captioned"]
+__all__ = [
+    "PROTOCOLS",
+    "Captioned",
+    "Comparer",
+    "check_protocol",
+    "evaluate_generation",
+    "evaluate_retrieval",
+    "read_captioned",
+]
 
-Protocol_ = Literal["normal", "threshold", "guo"]
 PROTOCOLS: Final = ("normal", "threshold", "guo")
 #: Cosine of the text tower from which two captions say the same (TMR, Petrovich et al., 2023, takes 0.95 of its own).
 SAME_TEXT: Final = 0.95
@@ -110,7 +117,13 @@ def _motion_of(root: Path, name: str) -> Path:
             return path
     if base.is_file():
         return base
-    raise BadInput(f"no motion {name}.npy (or {', '.join(SUFFIXES)})", where=str(root))
+    raise BadInput(f"no motion {name}{f', {name}'.join(SUFFIXES)}", where=str(root))
+
+
+def check_protocol(protocol: str) -> None:
+    """Raises UsageError where there is no such protocol."""
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"Expected one of {', '.join(PROTOCOLS)}, but received {protocol!r}", where="--protocol")
 
 
 def evaluate_retrieval(
@@ -125,8 +138,7 @@ def evaluate_retrieval(
     Raises:
         UsageError: no such protocol.
     """
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"Expected one of {', '.join(PROTOCOLS)}, but received {protocol!r}", where="--protocol")
+    check_protocol(protocol)
     texts = [text for own in data.captions for text in own]
     owner = np.repeat(np.arange(len(data.clips)), [len(own) for own in data.captions])
     scores = np.asarray(comparer.scores(data.clips, texts), np.float64)

@@ -196,14 +196,18 @@ class Lamp:
 
         networks = self.networks
         vocabulary = (0, *networks.vocabulary)
-        out = []
-        for piece in inputs:
-            memory, mask = self.motion_memory([piece])
-            said = search_caption(
-                networks.query, memory, mask, vocabulary=vocabulary, embed=self.texts.embed, beams=beams
-            )
-            out.append(self.texts.decode([vocabulary[word] for word in said]))
-        return out
+
+        def say(part: Sequence[NDArray[np.float32]]) -> list[str]:
+            out = []
+            for piece in part:
+                memory, mask = self.motion_memory([piece])
+                said = search_caption(
+                    networks.query, memory, mask, vocabulary=vocabulary, embed=self.texts.embed, beams=beams
+                )
+                out.append(self.texts.decode([vocabulary[word] for word in said]))
+            return out
+
+        return [text for part in self.texts.in_parts(say, inputs) for text in part]
 
     # Motions from words
 

@@ -112,7 +112,8 @@ class TextReader:
     def decode(self, ids: Sequence[int]) -> str:
         """The sentence that token numbers spell."""
         _, tokenizer = self._tower()
-        return str(tokenizer._tokenizer.decode(list(ids)))
+        # A hyphen is a token of its own, and the tokenizer sets spaces round it.
+        return str(tokenizer._tokenizer.decode(list(ids))).replace(" - ", "-")
 
     def _tower(self) -> tuple[Any, Any]:
         with self._lock:

@@ -49,8 +49,9 @@ def evaluate(
       mmkit motion eval --root joints --captions captions.jsonl --protocol guo --generation
     """
     from mmkit.cli.progress import Progress
-    from mmkit_motion.evaluate import evaluate_generation, evaluate_retrieval, read_captioned
+    from mmkit_motion.evaluate import check_protocol, evaluate_generation, evaluate_retrieval, read_captioned
 
+    check_protocol(protocol)
     bundled = lamp(device, weights=weights)
     if model == "bundled":
         comparer = bundled

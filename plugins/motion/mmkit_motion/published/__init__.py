@@ -29,5 +29,5 @@ def load_published(name: str) -> PublishedTmr | PublishedLamp:
     """
     kind, _, folder = name.partition(":")
     if kind not in ("tmr", "lamp") or not folder:
-        raise UsageError(f"Expected tmr:FOLDER or lamp:FOLDER, but received {name!r}", where="--model")
+        raise UsageError(f"Expected bundled, tmr:FOLDER or lamp:FOLDER, but received {name!r}", where="--model")
     return PublishedTmr(Path(folder)) if kind == "tmr" else PublishedLamp(Path(folder))
