@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from mmkit.generation.search import sample, sequence_log_probs
+from mmkit.training.steps import GuardedOptimiser, autocast
 from mmkit_caption.model import CaptionModel
 from mmkit_caption.training.budget import Budget
 from mmkit_caption.training.checkpoint import Checkpoint
 from mmkit_caption.training.discriminator import Discriminator, discriminator_loss
 from mmkit_caption.training.rewards import self_critical_loss, semantic_reward, semantic_weight
-from mmkit_caption.training.steps import GuardedOptimiser, autocast
 from mmkit_caption.training.texts import TextTable, batches_of
 
 __all__ = ["GanPlan", "Pictures", "train_gan"]

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmkit.generation.gap import GapCorrection, aggregate
+from mmkit.training.steps import GuardedOptimiser, autocast
 from mmkit_caption.model import CaptionModel
 from mmkit_caption.training.budget import Budget
 from mmkit_caption.training.checkpoint import Checkpoint
 from mmkit_caption.training.conditions import Conditions
-from mmkit_caption.training.steps import GuardedOptimiser, autocast
 from mmkit_caption.training.texts import TextTable, batches_of
 
 __all__ = ["WarmPlan", "reconstruction_loss", "seen_vectors", "train_warm"]

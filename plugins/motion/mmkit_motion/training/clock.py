@@ -1,4 +1,4 @@
-"""What the stages of training share: steps for a given time, the optimiser, and the average of the weights."""
+"""What the stages of training share: steps for a given time, and the average of the weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-__all__ = ["Average", "Clock", "autocast", "optimiser_of"]
+__all__ = ["Average", "Clock"]
 
 
 @dataclass(slots=True)
@@ -27,8 +27,8 @@ class Clock:
     most_steps: int = 10**9
     every: float = 12.0
 
-    def steps(self, optimiser: torch.optim.Optimizer, report: Callable[[int, float], None]) -> Iterator[float]:
-        """The share of the time that is over, step by step."""
+    def steps(self, report: Callable[[int, float], None]) -> Iterator[tuple[float, float]]:
+        """The share of the time that is over and the factor of the learning rate, step by step."""
         began = told = time.monotonic()
         step = 0
         while True:
@@ -40,23 +40,8 @@ class Clock:
             if now - told > self.every:
                 report(step, now - began)
                 told = now
-            rate = self.rate * min(1.0, share / 0.03 + 1e-3) * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            yield share
+            yield share, min(1.0, share / 0.03 + 1e-3) * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
             step += 1
-
-
-def optimiser_of(model: nn.Module, *, decay: float) -> torch.optim.AdamW:
-    device = next(model.parameters()).device
-    many = [p for p in model.parameters() if p.requires_grad and p.ndim >= 2]
-    few = [p for p in model.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [{"params": many, "weight_decay": decay}, {"params": few, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.98), fused=device.type == "cuda")
-
-
-def autocast(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
 class Average:

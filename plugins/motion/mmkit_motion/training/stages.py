@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmkit.training.steps import GuardedOptimiser, autocast
 from mmkit_motion.model import losses
 from mmkit_motion.model.generator import MaskedGenerator, corrupt
 from mmkit_motion.model.query_transformer import QueryTransformer
 from mmkit_motion.model.vqvae import MotionVqVae
-from mmkit_motion.training.clock import Average, Clock, autocast, optimiser_of
+from mmkit_motion.training.clock import Average, Clock
 from mmkit_motion.training.corpus import Batch, Corpus
 
 __all__ = ["next_words", "train_generator", "train_query_transformer", "train_vqvae"]
@@ -31,7 +32,7 @@ def train_vqvae(model: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int,
     clips = corpus.part("train")
     clips = clips[corpus.lengths[clips] >= _WINDOW]
     weights = corpus.weights(clips)
-    optimiser = optimiser_of(model, decay=1e-4)
+    optimiser = GuardedOptimiser(model, rate=clock.rate, decay=1e-4)
     average = Average(model, 0.995)
     shown: dict[str, float] = {}
     model.train()
@@ -40,7 +41,7 @@ def train_vqvae(model: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int,
         report(f"vqvae step {step} {seconds:.0f} s " + " ".join(f"{k} {float(v):.4f}" for k, v in shown.items()))
 
     first = True
-    for share in clock.steps(optimiser, tell):
+    for share, factor in clock.steps(tell):
         features = corpus.windows(clips[torch.multinomial(weights, batch, replacement=True)], _WINDOW)
         mask = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
         if first:
@@ -56,11 +57,7 @@ def train_vqvae(model: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int,
             places = F.smooth_l1_loss(made[..., 4:67], features[..., 4:67])
             pace = F.smooth_l1_loss(made[:, 1:].float() - made[:, :-1].float(), features[:, 1:] - features[:, :-1])
             loss = plain + 0.5 * places + 0.5 * pace + 0.02 * commitment
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        if share > 0.5:
+        if optimiser.step(loss, factor=factor) and share > 0.5:
             average.update()
         shown = {
             "plain": plain.detach(),
@@ -136,7 +133,7 @@ def train_query_transformer(
     """
     clips = corpus.part("train")
     weights, partner = corpus.weights(clips), mirror_partners(corpus)
-    optimiser = optimiser_of(model, decay=0.05)
+    optimiser = GuardedOptimiser(model, rate=clock.rate, decay=0.05)
     average = Average(model)
     shown: dict[str, Tensor] = {}
     model.train()
@@ -147,18 +144,15 @@ def train_query_transformer(
         if keep and step:
             keep(model, average.kept)
 
-    for _ in clock.steps(optimiser, tell):
+    for _, factor in clock.steps(tell):
         pairs = corpus.batch(_draw(corpus, clips, weights, batch, partner))
         if pairs.features.shape[1] < 4:
             continue
         with autocast(corpus.device):
             parts = query_losses(model, vqvae, pairs, word_drop=word_drop, noise=noise)
             loss = sum(parts.values())
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        average.update()
+        if optimiser.step(loss, factor=factor):
+            average.update()
         shown = {name: value.detach() for name, value in parts.items()} | {"scale": model.scale.detach()}
     average.take()
     model.eval().requires_grad_(False)
@@ -220,7 +214,7 @@ def train_generator(
     """Cross-entropy on corrupted codes, the condition withheld for a share ``without`` of the motions."""
     clips = corpus.part("train")
     weights = corpus.weights(clips)
-    optimiser = optimiser_of(model, decay=0.02)
+    optimiser = GuardedOptimiser(model, rate=clock.rate, decay=0.02)
     average = Average(model)
     shown: dict[str, Tensor] = {}
     model.train()
@@ -230,7 +224,7 @@ def train_generator(
         if keep and step:
             keep(model, average.kept)
 
-    for _ in clock.steps(optimiser, tell):
+    for _, factor in clock.steps(tell):
         pairs = corpus.batch(clips[torch.multinomial(weights, batch, replacement=True)])
         with torch.no_grad(), autocast(corpus.device):
             mask = pairs.mask[:, ::4]
@@ -242,11 +236,8 @@ def train_generator(
         with autocast(corpus.device):
             logits = model(noisy, mask, condition, given)
             loss = losses.code_loss(logits.float(), codes, chosen)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        average.update()
+        if optimiser.step(loss, factor=factor):
+            average.update()
         right = (logits.argmax(-1) == codes)[chosen].float().mean()
         shown = {"loss": loss.detach(), "right": right.detach()}
     average.take()

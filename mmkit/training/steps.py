@@ -57,7 +57,7 @@ class GuardedOptimiser:
             if self._in_a_row >= _MOST_SKIPPED:
                 raise MmkitError(
                     f"{_MOST_SKIPPED} steps in a row were not finite",
-                    mend="lower --rate; the last good weights are kept",
+                    mend="lower the learning rate; what was kept last is still good",
                 )
             return False
         self._in_a_row = 0
