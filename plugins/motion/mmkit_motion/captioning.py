@@ -48,6 +48,7 @@ def search_caption(
     vocabulary: Sequence[int],
     embed: Callable[[torch.Tensor], torch.Tensor],
     beams: int,
+    without: Sequence[int] = (),
 ) -> list[int]:
     """Places in the vocabulary of the likeliest sentence for one motion, without the end mark.
 
@@ -58,6 +59,7 @@ def search_caption(
         memory, mask: (1, L, D) and (1, L) of the motion.
         vocabulary: token numbers of the caption head's outputs; place 0 is the end mark.
         embed: word embeddings (N, T, W) of token numbers (N, T).
+        without: places in the vocabulary that are not to be written.
     """
     import torch
 
@@ -71,14 +73,17 @@ def search_caption(
             shown = torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)
             logits = query.word_logits(memory.expand(count, -1, -1), mask.expand(count, -1), words, shown)
             scores = logits[:, -1].float().log_softmax(-1)
+            scores[:, list(without)] = -torch.inf
             best = (scores + torch.tensor([score for score, _ in running], device=scores.device)[:, None]).flatten()
             values, places = best.topk(min(2 * beams, len(best)))
             grown: list[tuple[float, list[int]]] = []
-            for value, place in zip(values.tolist(), places.tolist(), strict=True):
+            for rank, (value, place) in enumerate(zip(values.tolist(), places.tolist(), strict=True)):
                 beam, word = divmod(place, scores.shape[1])
                 said = running[beam][1]
                 if word == 0:
-                    ended.append((value / (len(said) + 1), said))
+                    # An end that is not among the best is only there because more are looked at than kept.
+                    if rank < beams:
+                        ended.append((value / (len(said) + 1), said))
                 elif len(grown) < beams:
                     grown.append((value, [*said, word]))
             running = grown

@@ -196,13 +196,21 @@ class Lamp:
 
         networks = self.networks
         vocabulary = (0, *networks.vocabulary)
+        # CMU's own lines stand behind a colon in the corpus; no caption that a person wrote has one.
+        colon = [place for place, token in enumerate(vocabulary) if place and self.texts.decode([token]) == ":"]
 
         def say(part: Sequence[NDArray[np.float32]]) -> list[str]:
             out = []
             for piece in part:
                 memory, mask = self.motion_memory([piece])
                 said = search_caption(
-                    networks.query, memory, mask, vocabulary=vocabulary, embed=self.texts.embed, beams=beams
+                    networks.query,
+                    memory,
+                    mask,
+                    vocabulary=vocabulary,
+                    embed=self.texts.embed,
+                    beams=beams,
+                    without=colon,
                 )
                 out.append(self.texts.decode([vocabulary[word] for word in said]))
             return out
