@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# The default separator anew, with many more instruments in its mixtures and a longer schedule.
+# The default separator, as it was made.
 #
 #   bench/retrain.sh dry DATA OUT       two minutes on a CPU: the whole path, with few and small steps
-#   bench/retrain.sh first DATA OUT     460 s on a GPU, from nothing, ESC-10 fold 4 left out (DATA/without-4)
-#   bench/retrain.sh more DATA OUT      another 460 s from OUT/film, at half the rate
-#   bench/retrain.sh last DATA OUT      the last 460 s, fold 4 in, at a third of the rate
+#   bench/retrain.sh first DATA OUT     850 s on an H200, from nothing, ESC-10 fold 4 left out (DATA/without-4)
+#   bench/retrain.sh last DATA OUT      another 640 s from OUT/film, fold 4 in, at two fifths of the rate
 #
-# DATA is what bench/gather.py wrote with: --pitches 7 --velocities 70 110 --recorded-notes 40 --format ogg --quality 0.3
-# (72 MB; --pitches 5 where 60 MB must do). Each step writes OUT/film; a step that is interrupted leaves the folder of the one before.
+# DATA is what bench/gather.py wrote with: --pitches 5 --velocities 70 110 --recorded-notes 40 --format ogg --quality 0.3
+# Each step writes OUT/film, and what it has so far every minute.
 set -euo pipefail
-step=${1:?dry, first, more or last} data=${2:?a data folder} out=${3:?a folder for the model}
+step=${1:?dry, first or last} data=${2:?a data folder} out=${3:?a folder for the model}
 # Everyday sounds keep half of the mixtures; instruments have over a third (a fifth before).
 mix=(--mix everyday:everyday=0.30 --mix everyday:any=0.17 --mix instruments:instruments=0.36 --mix any:any=0.17)
 # The gap between pictures and words is a matter of mini, not of the training: the bundled film knows it.
@@ -30,8 +29,7 @@ PY
 
 case $step in
     dry) train --data "$data/without-4" --start film --rate 1e-4 --batch 2 --length 1.0 --seconds 90 --device cpu ;;
-    first) train --data "$data/without-4" --rate 1e-3 --seconds 460 --device cuda --seed 1 ;;
-    more) train --data "$data/without-4" --start "$out/film" --rate 5e-4 --seconds 460 --device cuda --seed 2 ;;
-    last) train --data "$data" --start "$out/film" --rate 3e-4 --seconds 460 --device cuda --seed 3 ;;
+    first) train --data "$data/without-4" --rate 1e-3 --seconds 850 --device cuda --compile --seed 1 ;;
+    last) train --data "$data" --start "$out/film" --rate 4e-4 --seconds 640 --device cuda --compile --seed 3 ;;
     *) echo "no step is called $step" >&2; exit 2 ;;
 esac

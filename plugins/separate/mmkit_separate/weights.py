@@ -64,9 +64,7 @@ def build(architecture: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def load_folder(folder: Path, device: torch.device) -> tuple[dict[str, Any], nn.Module, dict[str, torch.Tensor]]:
-    """Config, network in evaluation mode, and the further tensors of a folder.
-
-    Those are ``extra.NAME`` in model.safetensors, and what gap.safetensors holds, where there is one.
+    """Config, network in evaluation mode, and the further tensors of a folder: ``extra.NAME`` of its file.
 
     Raises:
         ModelUnavailable: files are missing or damaged, or do not fit each other.
@@ -81,9 +79,6 @@ def load_folder(folder: Path, device: torch.device) -> tuple[dict[str, Any], nn.
     network = build(config["architecture"], config["arguments"])
     try:
         stored = load_file(file)
-        if (folder / "gap.safetensors").is_file():
-            check_safe_weights(folder / "gap.safetensors")
-            stored |= {f"extra.{name}": value for name, value in load_file(folder / "gap.safetensors").items()}
         tensors = {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
         extra = {name.removeprefix("extra."): tensors.pop(name) for name in list(tensors) if name.startswith("extra.")}
         network.load_state_dict(tensors)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from mmkit_separate.separator import Separator
-from mmkit_separate.weights import FOLDER
+from mmkit_separate.weights import FOLDER, load_folder, save_folder
 from numpy.typing import NDArray
-from safetensors.numpy import save_file as save_numpy
-from safetensors.torch import save_file
 
 from mmkit.errors import ModelUnavailable, UsageError
 
@@ -24,17 +22,26 @@ def unit(rows: NDArray[np.floating]) -> Rows:
     return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), np.float32)
 
 
+def model_with(folder: Path, tiny: Path, extra: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """The tiny model with these tensors beside its network, in a folder of its own; its config."""
+    config, network, _ = load_folder(tiny, torch.device("cpu"))
+    save_folder(folder, config, network, extra)
+    return config
+
+
 def test_a_picture_is_moved_stretched_and_drawn_to_the_training_s_phrases(tiny: Path, tmp_path: Path) -> None:
     """The formulas written out, on the tensors that a model's folder holds."""
     folder = tmp_path / "model"
-    shutil.copytree(tiny, folder)
     chance = np.random.default_rng(1)
     pictures, memory = unit(chance.standard_normal((5, 384))), unit(chance.standard_normal((40, 384)))
     mean = {name: chance.standard_normal(384).astype(np.float32) * 0.05 for name in ("text", "image")}
     spread = {name: chance.uniform(0.5, 1.5, 384).astype(np.float32) for name in ("text", "image")}
     tensors = {f"{kind}.{name}": held[name] for kind, held in (("mean", mean), ("spread", spread)) for name in held}
-    save_numpy({**tensors, "memory": 3 * memory}, folder / "gap.safetensors")
-    config = json.loads((folder / "config.json").read_text())
+    tensors = {name: value.astype(np.float16) for name, value in {**tensors, "memory": 3 * memory}.items()}
+    config = model_with(folder, tiny, {name: torch.from_numpy(value) for name, value in tensors.items()})
+    mean = {name: tensors[f"mean.{name}"].astype(np.float32) for name in mean}
+    spread = {name: tensors[f"spread.{name}"].astype(np.float32) for name in spread}
+    memory = unit(tensors["memory"].astype(np.float32))
     (folder / "config.json").write_text(json.dumps({**config, "gap": {"kind": "mean", "memory": 0.25}}))
     stretched = mean["text"] + (pictures - mean["image"]) * spread["text"] / spread["image"]
     for kind, moved in (("mean", pictures + mean["text"] - mean["image"]), ("scaled", stretched)):
@@ -49,13 +56,11 @@ def test_a_picture_is_moved_stretched_and_drawn_to_the_training_s_phrases(tiny: 
 
 def test_a_model_declares_its_correction_and_an_option_overrides_it(tiny: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    shutil.copytree(tiny, folder)
     chance = np.random.default_rng(1)
     picture = unit(chance.standard_normal((1, 384)))
     tensors = {f"mean.{name}": torch.randn(384) * 0.05 for name in ("text", "image")}
     tensors |= {f"spread.{name}": torch.rand(384) + 0.5 for name in ("text", "image")}
-    save_file(tensors, folder / "gap.safetensors")
-    config = json.loads((folder / "config.json").read_text())
+    config = model_with(folder, tiny, tensors)
     (folder / "config.json").write_text(json.dumps({**config, "gap": {"kind": "none", "memory": 0}}))
     assert np.array_equal(Separator(folder, device="cpu").adapted(picture, "image"), picture)
     rows = [Separator(folder, device="cpu", gap=kind).adapted(picture, "image") for kind in ("mean", "scaled")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from mmkit_separate.networks.clipsep import ClipSep
 from mmkit_separate.networks.film_unet import FilmUNet
 from mmkit_separate.networks.spectra import Resolution
 from mmkit_separate.separator import Separator
+from mmkit_separate.training import loop
+from mmkit_separate.training import run as training
 from mmkit_separate.training.data import read_data
 from mmkit_separate.training.loop import Budget, Schedule, fit, separator_loss
 from mmkit_separate.training.mixing import Mixer, Queries
@@ -140,6 +143,51 @@ def test_training_goes_on_from_the_weights_of_a_model(tmp_path: Path, sounds: Pa
     with pytest.raises(UsageError, match="--start"):
         wrong = Plan(recipe="clipsep", start=str(tmp_path / "first"), **quick)  # type: ignore[arg-type]
         train(data, wrong, tmp_path / "third", chosen=chosen, report=lambda line: None)
+
+
+def test_a_training_that_is_broken_off_leaves_a_model(
+    tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_KEEP_EVERY", 0.0)
+    # The first thing after the first step's weights were written.
+    monkeypatch.setattr(loop, "_blend", _second_time(stop, loop._blend))
+    plan = Plan(steps=9, batch=2, length=0.5, arguments={"widths": [4, 4, 4], "depths": [1, 1, 1], "condition": 8})
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            read_data([sounds], failures=[]),
+            plan,
+            tmp_path / "model",
+            chosen=settings(device="cpu"),
+            report=lambda line: None,
+        )
+    assert Separator(tmp_path / "model", device="cpu").config["labels"] == ["low hum", "sharp hiss"]
+
+
+def _second_time(then: Callable[..., None], first: Callable[..., None]) -> Callable[..., None]:
+    """``first`` when it is called, ``then`` when it is called again."""
+    turns = iter((first, then))
+    return lambda *given: next(turns)(*given)
+
+
+def test_the_network_is_compiled_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+
+    def note_it(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        compiled.append(function)
+        return function
+
+    monkeypatch.setattr(torch, "compile", note_it)
+    pool = two_sounds()
+    queries = Queries(torch.eye(2, 8), [[0], [1]])
+    mixer = Mixer(pool, queries, domains=[(1.0, [0, 1], [0, 1])], length=4000)
+    network = FilmUNet(query_dim=8, bins=64, widths=(4, 4), depths=(1, 1), condition=8)
+    for wanted in (False, True):
+        loss = separator_loss(network, mixer, Resolution(0.032, 0.008, 64), 2, low=False, compiled=wanted)
+        assert torch.isfinite(loss())
+        assert compiled == [network.parts] * wanted
 
 
 def test_a_file_that_cannot_be_read_is_noted_and_left_out(sounds: Path) -> None:

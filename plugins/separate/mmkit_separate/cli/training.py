@@ -55,6 +55,9 @@ def train(
         float, typer.Option("--rate", min=0.0, help="The highest learning rate; 0: the architecture's own.")
     ] = 0.0,
     seed: Annotated[int, typer.Option("--seed", help="Of every random choice.")] = 0,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Let torch.compile fuse the network: a minute to begin with, then faster.")
+    ] = False,
     overwrite: OverwriteOption = False,
     failures: FailuresOption = None,
     device: DeviceOption = None,
@@ -105,6 +108,7 @@ def train(
         start=start,
         rate=rate,
         seed=seed,
+        compiled=compiled,
     )
     failed: list[Failure] = []
     read = read_data(data, failures=failed)

@@ -9,6 +9,7 @@ Legend: B mixtures, Q queries a mixture, D dims of a query, F bins, N frames, C 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["FilmUNet"]
+__all__ = ["FilmUNet", "complex_masks"]
 
 _FLOOR: Final = 1e-3
 #: Rows of the finest level that are brought to full resolution at a time.
@@ -124,7 +125,7 @@ class FilmUNet(nn.Module):
         # The level of the whole excerpt is taken out: masks do not depend on it.
         level = magnitude.square().mean(dim=(1, 2), keepdim=True).sqrt().clamp_min(1e-8)
         logs = torch.log10(magnitude / level + _FLOOR)[:, None]
-        logs = functional.pad(logs, (0, -frames % self.multiple), value=float(torch.log10(torch.tensor(_FLOOR))))
+        logs = functional.pad(logs, (0, -frames % self.multiple), value=math.log10(_FLOOR))
         x = self.stem(logs)
         levels = []
         for number, block in enumerate(self.down):
@@ -179,7 +180,16 @@ class FilmUNet(nn.Module):
         x = functional.silu(self.refine(torch.cat([x, logs.to(x.dtype)], dim=1)), inplace=not self.training)
         return self.head(x)
 
+    def parts(self, magnitude: Tensor, queries: Tensor) -> Tensor:
+        """(B, F, N) magnitudes and (B, Q, D) queries to ``masks``."""
+        return self.masks(self.features(magnitude), queries, magnitude.shape[-1])
+
     def forward(self, magnitude: Tensor, queries: Tensor) -> Tensor:
         """(B, F, N) magnitudes and (B, Q, D) queries to complex masks (B, Q, F, N)."""
-        size, cosine, sine = self.masks(self.features(magnitude), queries, magnitude.shape[-1]).unbind(dim=2)
-        return torch.complex(size * cosine, size * sine)
+        return complex_masks(self.parts(magnitude, queries))
+
+
+def complex_masks(parts: Tensor) -> Tensor:
+    """What ``FilmUNet.masks`` gives, (B, Q, 3, F, N), as complex numbers (B, Q, F, N)."""
+    size, cosine, sine = parts.unbind(dim=2)
+    return torch.complex(size * cosine, size * sine)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mmkit.training.steps import GuardedOptimiser
 from mmkit_separate.networks.clipsep import ClipSep, to_log_frequency
-from mmkit_separate.networks.film_unet import FilmUNet
+from mmkit_separate.networks.film_unet import FilmUNet, complex_masks
 from mmkit_separate.networks.spectra import Resolution
 from mmkit_separate.networks.tower import SoundTower
 from mmkit_separate.training.losses import clipsep_loss, nit_loss, separation_loss
@@ -63,15 +64,7 @@ def fit(
         report: takes step, share of the budget spent and mean loss, about every 15 seconds.
         between: takes share spent and the averaged model, after every step.
     """
-    kernels = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    fused = next(model.parameters()).is_cuda
-    optimiser = torch.optim.AdamW(
-        [{"params": kernels, "weight_decay": schedule.decay}, {"params": others, "weight_decay": 0.0}],
-        lr=schedule.rate,
-        betas=(0.9, 0.98),
-        fused=fused,
-    )
+    optimiser = GuardedOptimiser(model, rate=schedule.rate, decay=schedule.decay)
     averaged = copy.deepcopy(model).eval()
     start = said = time.monotonic()
     step, total = 0, torch.zeros((), device=next(model.parameters()).device)
@@ -81,22 +74,15 @@ def fit(
         if spent >= 1:
             break
         factor = min(spent / schedule.warm_up, 0.5 * (1 + math.cos(math.pi * spent)), 1.0)
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.rate * max(factor, 1e-3)
         model.train()
         loss = loss_of()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
         step += 1
-        _blend(averaged, model, min(schedule.average, step / (step + 10)))
-        total += loss.detach()
-        since += 1
-        if fused and step % 20 == 0:
-            torch.cuda.synchronize()
+        if optimiser.step(loss, factor=max(factor, 1e-3)):
+            _blend(averaged, model, min(schedule.average, step / (step + 10)))
+            total += loss.detach()
+            since += 1
         if time.monotonic() - said > 15:
-            report(step, spent, float(total) / since)
+            report(step, spent, float(total) / max(since, 1))
             said, since = time.monotonic(), 0
             total.zero_()
         if between is not None:
@@ -119,6 +105,7 @@ def separator_loss(
     batch: int,
     *,
     low: bool,
+    compiled: bool = False,
     gamma: float = 0.25,
     strength: float = 0.1,
 ) -> Callable[[], Tensor]:
@@ -126,10 +113,14 @@ def separator_loss(
 
     Args:
         low: run the network in bfloat16.
+        compiled: let torch.compile fuse the U-Net's operations, at the price of a minute at the start.
         gamma, strength: see ``nit_loss``.
     """
     rate = mixer.pool.rate
     device = mixer.pool.device
+    parts = model.parts if isinstance(model, FilmUNet) else None
+    if compiled and parts is not None:
+        parts = torch.compile(parts)
 
     def spectra(samples: Tensor) -> Tensor:
         return resolution.to_network(resolution.analyse(samples, rate))
@@ -140,14 +131,14 @@ def separator_loss(
             mixture = spectra(drawn.mixture)
             targets = spectra(drawn.targets.flatten(0, 1)).unflatten(0, drawn.targets.shape[:2])
         with torch.autocast(device.type, torch.bfloat16, enabled=low):
-            if isinstance(model, FilmUNet):
-                masks = model(mixture.abs(), drawn.queries)
+            if parts is not None:
+                masks = complex_masks(parts(mixture.abs(), drawn.queries))
             else:
                 assert isinstance(model, ClipSep)
                 frames = mixture.shape[-1]
                 signal, noise = model.logits(model.features(mixture.abs()), drawn.queries)
                 signal, noise = signal[..., :frames].float(), noise[..., :frames].float()
-        if isinstance(model, FilmUNet):
+        if parts is not None:
             return separation_loss(masks * mixture[:, None], targets, mixture)
         # The paper weighs bins by the magnitude of a plain STFT; 512 undoes the division by the window's sum.
         rows = [to_log_frequency(x.abs() * 512, model.rows) for x in (mixture, targets)]

@@ -5,6 +5,7 @@ Legend: L labels, D dims.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import nn
 
 from mmkit.config import Settings
 from mmkit.encoders import encoder as load_encoder
@@ -42,6 +44,8 @@ class _Recipe:
 
 
 _MEMORY: Final = 700
+#: Seconds between two times that the averaged weights are written.
+_KEEP_EVERY: Final = 60.0
 _WIDE: Final = {"window": 0.064, "hop": 0.020, "bins": 1024}
 # The paper's 1024 and 256 samples at 16 kHz.
 _PAPER: Final = {"window": 0.064, "hop": 0.016, "bins": 512}
@@ -71,6 +75,7 @@ class Plan:
         length: of a training mixture in seconds.
         start: a bundled name or a folder whose weights to go on from; its network's arguments are kept.
         rate: the highest learning rate; 0: the recipe's.
+        compiled: see ``separator_loss``.
         arguments: of the network, over the recipe's.
     """
 
@@ -87,6 +92,7 @@ class Plan:
     start: str | None = None
     rate: float = 0.0
     seed: int = 0
+    compiled: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -106,7 +112,7 @@ def train(
     labels = list(data.phrases)
     vectors, rows = label_queries(data, plan.modality, plan.encoder, chosen=chosen, seed=plan.seed)
     extra: dict[str, torch.Tensor] = {}
-    gap: dict[str, Any] = {"kind": "none", "trained": plan.modality, "memory": 0.5}
+    gap: dict[str, Any] = {"kind": "none", "trained": plan.modality, "memory": 0.75}
     if plan.gaps is not None:
         gap["kind"] = "mean"
         extra = _gap_tensors(plan, chosen)
@@ -124,24 +130,22 @@ def train(
     arguments["dim" if recipe.architecture == "tower" else "query_dim"] = int(vectors.shape[1])
     model = build(recipe.architecture, arguments).to(device)
     if plan.start is not None:
-        config, model, kept = _started(plan, recipe, device)
+        config, model, known = _started(plan, recipe, device)
         arguments = dict(config["arguments"])
         if not extra:
-            gap, extra = config.get("gap", {"kind": "mean"}), kept
+            gap, extra = config.get("gap", {"kind": "mean"}), known
     batch = plan.batch or recipe.batch
     low = device.type == "cuda"
     if recipe.architecture == "tower":
         loss = tower_loss(model, mixer, queries, resolution, batch, low=low)  # type: ignore[arg-type]
     else:
-        loss = separator_loss(model, mixer, resolution, batch, low=low)
+        loss = separator_loss(model, mixer, resolution, batch, low=low, compiled=plan.compiled)
     losses: list[float] = []
 
     def told(step: int, spent: float, mean: float) -> None:
         losses.append(mean)
         report(f"{spent:4.0%}  step {step}  loss {mean:.3f}")
 
-    schedule = Schedule(rate=plan.rate or recipe.rate, decay=recipe.decay)
-    averaged, steps = fit(model, loss, Budget(plan.seconds, plan.steps), schedule, told)
     spec = load_encoder(plan.encoder, device=chosen.device, offline=chosen.offline).spec
     config = {
         "architecture": recipe.architecture,
@@ -153,6 +157,17 @@ def train(
         "labels": labels,
         "gap": gap,
     }
+    kept = time.monotonic()
+
+    def keep(share: float, averaged: nn.Module) -> None:
+        # What a kill would find; --start goes on from it.
+        nonlocal kept
+        if time.monotonic() - kept > _KEEP_EVERY:
+            save_folder(out, config, averaged, extra)
+            kept = time.monotonic()
+
+    schedule = Schedule(rate=plan.rate or recipe.rate, decay=recipe.decay)
+    averaged, steps = fit(model, loss, Budget(plan.seconds, plan.steps), schedule, told, between=keep)
     save_folder(out, config, averaged, extra)
     return {"out": str(out), "steps": steps, "sounds": len(data.sounds), "labels": len(labels), "losses": losses}
 
@@ -164,10 +179,10 @@ def _gap_tensors(plan: Plan, chosen: Settings) -> dict[str, torch.Tensor]:
         for name, rows_of in modality_statistics(Path(str(plan.gaps)), plan.encoder, chosen=chosen).items():
             extra[f"mean.{name}"], extra[f"spread.{name}"] = torch.from_numpy(rows_of).unbind()
         return extra
-    config, _, held = load_folder(locate(str(plan.gaps)), torch.device("cpu"))
+    config, _, known = load_folder(locate(str(plan.gaps)), torch.device("cpu"))
     if config["encoder"] != plan.encoder:
         raise UsageError(f"was trained on vectors of {config['encoder']}, not {plan.encoder}", where="--gaps")
-    return {name: value for name, value in held.items() if name.split(".")[0] in ("mean", "spread", "shift")}
+    return {name: value for name, value in known.items() if name.split(".")[0] in ("mean", "spread", "shift")}
 
 
 def _started(
