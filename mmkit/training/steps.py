@@ -48,7 +48,7 @@ class GuardedOptimiser:
             MmkitError: fifty steps in a row were not finite, so the run has diverged.
         """
         self.inner.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self._trained, self._clip)
         if not bool(torch.isfinite(loss.detach()) & torch.isfinite(norm)):
             self.inner.zero_grad(set_to_none=True)

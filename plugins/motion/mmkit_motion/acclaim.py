@@ -9,6 +9,8 @@ T frames, J joints.
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,6 +25,11 @@ __all__ = ["RATE", "Skeleton", "place_frames", "parse_amc", "parse_asf"]
 
 #: Frames a second of CMU's recordings; an .amc does not say its own.
 RATE: Final = 120.0
+#: Characters that are split into words at a time, and frames that are placed at a time.
+_PIECE: Final = 1 << 23
+_FRAMES: Final = 4096
+#: The line that begins a frame.
+_NUMBER_LINE: Final = re.compile(r"^[ \t]*\d+[ \t\r]*$", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -121,27 +128,45 @@ def parse_amc(text: str, *, where: str) -> dict[str, NDArray[np.float64]]:
 
 def _table(text: str) -> dict[str, NDArray[np.float64]] | None:
     """The angles where every frame is laid out as the first is; else nothing."""
-    lines = [line for line in text.splitlines() if line.strip() and line.lstrip()[0] not in "#:"]
-    second = next((number for number, line in enumerate(lines[1:], 1) if line.strip().isdigit()), len(lines))
-    if not lines or not lines[0].strip().isdigit() or len(lines) % second:
-        return None
-    words = "\n".join(lines).split()
-    layout = [line.split() for line in lines[1:second]]
-    width = 1 + sum(map(len, layout))
-    if len(words) % width or len(words) // width != len(lines) // second:
-        return None
-    table = np.array(words, dtype=object).reshape(-1, width)
-    frames = {}
-    start = 1
-    for name, *values in layout:
-        if name in frames or not (table[:, start] == name).all():
+    layout: list[list[str]] = []
+    parts: list[NDArray[np.float64]] = []
+    for piece in _pieces(text):
+        lines = [line for line in piece.splitlines() if line.strip() and line.lstrip()[0] not in "#:"]
+        if not layout:
+            second = next((number for number, line in enumerate(lines[1:], 1) if line.strip().isdigit()), len(lines))
+            layout = [line.split() for line in lines[1:second]]
+        if not layout or len({name for name, *_ in layout}) < len(layout):
+            return None
+        if not lines[0].strip().isdigit() or len(lines) % (len(layout) + 1):
+            return None
+        words = " ".join(lines).split()
+        count, width = len(lines) // (len(layout) + 1), 1 + sum(map(len, layout))
+        if len(words) != count * width:
+            return None
+        table = np.array(words, dtype=object).reshape(count, width)
+        names = 1 + np.cumsum([0, *map(len, layout[:-1])])
+        if not (table[:, names] == [name for name, *_ in layout]).all():
             return None
         try:
-            frames[name] = table[:, start + 1 : start + 1 + len(values)].astype(np.float64)
+            parts.append(np.delete(table, [0, *names], axis=1).astype(np.float64))
         except ValueError:
             return None
-        start += 1 + len(values)
-    return frames
+    if not parts:
+        return None
+    ends = np.cumsum([len(values) for _, *values in layout])
+    columns = np.split(np.concatenate(parts), ends[:-1], axis=1)
+    return {name: values for (name, *_), values in zip(layout, columns, strict=True)}
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text in pieces of whole frames, since the words of an hour take gigabytes; the head is left out."""
+    first = _NUMBER_LINE.search(text)
+    start = first.start() if first else len(text)
+    while start < len(text):
+        after = _NUMBER_LINE.search(text, start + _PIECE)
+        end = after.start() if after else len(text)
+        yield text[start:end]
+        start = end
 
 
 def _line_by_line(text: str, where: str) -> dict[str, NDArray[np.float64]]:
@@ -191,39 +216,45 @@ def place_frames(
     place = {name: index for index, name in enumerate(names)}
     if unknown := [name for name in frames if name not in place]:
         raise BadInput(f"moves a bone that its .asf does not have: {unknown[0]}", where=where)
+    kinds = {"root": skeleton.root_order} | {name: skeleton.bones[name].freedom for name in names[1:]}
+    for name, values in frames.items():
+        if values.shape[1:] != (len(kinds[name]),):
+            expected = f"Expected {len(kinds[name])} values for {name}, but received {values.shape[-1]}"
+            raise BadInput(f"{expected}; is it the .asf of another recording?", where=where)
+    leaves = [name for name in names[1:] if name not in set(skeleton.parents.values())]
+    parents = [-1, *(place[skeleton.parents[name]] for name in names[1:]), *(place[name] for name in leaves)]
+    tree = Tree((*names, *(f"{name}_end" for name in leaves)), tuple(parents))
     count = len(next(iter(frames.values())))
-    root = _column(frames, count, "root", len(skeleton.root_order), where)
-    shift, angles = np.zeros((count, 3)), np.zeros((count, 3))
-    for column, key in enumerate(skeleton.root_order):
-        if key in ("tx", "ty", "tz"):
-            shift[:, "xyz".index(key[1])] = root[:, column]
-        elif key in ("rx", "ry", "rz"):
-            angles[:, "xyz".index(key[1])] = root[:, column]
+    positions = np.empty((count, len(parents), 3))
+    for first in range(0, count, _FRAMES):
+        some = slice(first, first + _FRAMES)
+        values = {name: columns[some] for name, columns in frames.items()}
+        _place_some(skeleton, values, names, leaves, positions[some])
+    return tree, positions
+
+
+def _place_some(
+    skeleton: Skeleton,
+    frames: dict[str, NDArray[np.float64]],
+    names: list[str],
+    leaves: list[str],
+    positions: NDArray[np.float64],
+) -> None:
+    """Fill in (T, J, 3) ``positions``: where the bones ``names`` begin, then where the ``leaves`` end."""
+    count = len(positions)
+    shift, angles = _by_axis(skeleton.root_order, frames.get("root"), count)
     ends = {"root": shift}
     turns = {"root": _matrices(angles, skeleton.degrees)}
-    positions = np.empty((count, len(names), 3))
     positions[:, 0] = shift
-    leaves: list[tuple[str, NDArray[np.float64]]] = []
-    parents_in_use = set(skeleton.parents.values())
-    for name in names[1:]:
+    for column, name in enumerate(names[1:], 1):
         bone, parent = skeleton.bones[name], skeleton.parents[name]
-        values = _column(frames, count, name, len(bone.freedom), where) if bone.freedom else np.zeros((count, 0))
-        angles = np.zeros((count, 3))
-        for column, key in enumerate(bone.freedom):
-            if key in ("rx", "ry", "rz"):
-                angles[:, "xyz".index(key[1])] = values[:, column]
+        _, angles = _by_axis(bone.freedom, frames.get(name), count)
         axis = Rotation.from_euler(bone.axis_order.lower(), bone.axis, degrees=skeleton.degrees).as_matrix()
         turns[name] = turns[parent] @ (axis @ _matrices(angles, skeleton.degrees) @ axis.T)
-        positions[:, place[name]] = ends[parent]
+        positions[:, column] = ends[parent]
         ends[name] = ends[parent] + turns[name] @ (bone.direction * bone.length)
-        if name not in parents_in_use:
-            leaves.append((name, ends[name]))
-    parents = [-1] + [place[skeleton.parents[name]] for name in names[1:]]
-    for name, end in leaves:
-        names.append(f"{name}_end")
-        parents.append(place[name])
-        positions = np.concatenate([positions, end[:, None]], axis=1)
-    return Tree(tuple(names), tuple(parents)), positions
+    for column, name in enumerate(leaves, len(names)):
+        positions[:, column] = ends[name]
 
 
 def _ordered(parents: dict[str, str]) -> list[str]:
@@ -239,17 +270,18 @@ def _ordered(parents: dict[str, str]) -> list[str]:
     return done
 
 
-def _column(
-    frames: dict[str, NDArray[np.float64]], count: int, name: str, width: int, where: str
-) -> NDArray[np.float64]:
-    """(T, W) values of one bone; zeros where a file leaves a bone out of every frame."""
-    values = frames.get(name)
-    if values is None:
-        return np.zeros((count, width))
-    if values.shape[1:] != (width,):
-        expected = f"Expected {width} values for {name}, but received {values.shape[-1]}"
-        raise BadInput(f"{expected}; is it the .asf of another recording?", where=where)
-    return values
+def _by_axis(
+    kinds: tuple[str, ...], values: NDArray[np.float64] | None, count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shift and angles (T, 3) about x, y, z of a bone's values (T, W); zeros where a file leaves the bone out."""
+    shift, angles = np.zeros((count, 3)), np.zeros((count, 3))
+    if values is not None:
+        for column, kind in enumerate(kinds):
+            if kind in ("tx", "ty", "tz"):
+                shift[:, "xyz".index(kind[1])] = values[:, column]
+            elif kind in ("rx", "ry", "rz"):
+                angles[:, "xyz".index(kind[1])] = values[:, column]
+    return shift, angles
 
 
 def _matrices(angles: NDArray[np.float64], degrees: bool) -> NDArray[np.float64]:
