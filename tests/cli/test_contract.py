@@ -78,6 +78,8 @@ def test_ctrl_c_ends_with_code_130_and_leaves_a_store_that_goes_on(cli: Any, chi
         stderr=subprocess.PIPE,
         env=child(),
         cwd=tmp_path,
+        # Where the tests run in a shell's background, interrupts are ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert running.stdin is not None
     # The names end, stdin does not: it waits for more when the signal comes.
