@@ -3,13 +3,16 @@
     python bench/gather.py --esc ESC-10 --out data \
         --recordings moodist/public/sounds blanket/data/resources/sounds sonic-pi/samples tuxpaint/stamps \
         --philharmonia philharmonia-samples/audio --digits free-spoken-digit-dataset/recordings \
-        --soundfont FluidR3_GM.sf2 --soundfont MuseScore_General_Lite.sf3
+        --soundfont FluidR3_GM.sf2 --soundfont MuseScore_General_Lite.sf3 --soundfont sf_GMbank.sf2 \
+        --soundfont OPL-3_FM_128M.sf2 --tonejs node_modules
     mmkit separate train --data data --out film --mix everyday:everyday=0.40 --mix everyday:any=0.22 \
         --mix instruments:instruments=0.22 --mix any:any=0.16 --gaps captioned-pictures --seconds 600 --device cuda
 
 What the labels are, their phrases, files and programs stand in sounds.json beside this file. Fold 5 of ESC-10, every
-fourth note of the recorded instruments, and the soundfont TimGM6mb are left out: they are for tests; --without-fold 4
-leaves out the validation too. --pitches 8 --format ogg makes many more notes fit where little can be carried.
+fourth note of the Philharmonia's instruments, and the soundfonts TimGM6mb (for the test) and sonivox (for validation)
+are left out; --without-fold 4 leaves out the validation's sounds too. --tonejs is where npm has put the packages
+tonejs-instrument-NAME-mp3, recorded notes of 20 instruments. --pitches 8 --format ogg makes many more notes fit where
+little can be carried.
 """
 
 from __future__ import annotations
@@ -144,6 +147,7 @@ def main() -> None:
     parser.add_argument("--esc", type=Path, required=True)
     parser.add_argument("--recordings", type=Path, nargs="*", default=[])
     parser.add_argument("--philharmonia", type=Path)
+    parser.add_argument("--tonejs", type=Path)
     parser.add_argument("--digits", type=Path)
     parser.add_argument("--soundfont", type=Path, action="append", default=[])
     parser.add_argument("--out", type=Path, required=True)
@@ -183,6 +187,12 @@ def main() -> None:
                 kept = [file for number, file in enumerate(files) if number % 4 != 3]
                 for file in chance.permutation(np.array(kept))[: given.recorded_notes]:
                     writer.add(label, read(file)[: round(1.8 * RATE)], name, note=True)
+    if given.tonejs:
+        for label, about in labels.items():
+            for name in about.get("tonejs", []):
+                files = sorted(given.tonejs.glob(f"**/tonejs-instrument-{name}-mp3*/**/*.mp3"))
+                for file in chance.permutation(np.array(files))[: given.recorded_notes]:
+                    writer.add(label, read(file)[: round(1.8 * RATE)], f"tonejs {name}", note=True)
     for number, voice in enumerate(VOICES):
         wav = given.out / "voice.wav"
         command = ["espeak-ng", "-v", voice, "-p", str(30 + 7 * number), "-s", str(130 + 8 * number), "-w", str(wav)]

@@ -145,6 +145,34 @@ def test_training_goes_on_from_the_weights_of_a_model(tmp_path: Path, sounds: Pa
         train(data, wrong, tmp_path / "third", chosen=chosen, report=lambda line: None)
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_statistics_of_the_model_started_from_stay_where_that_is_asked_for(
+    tmp_path: Path, sounds: Path, kept: bool
+) -> None:
+    data = read_data([sounds], failures=[])
+    small = {"widths": [4, 4, 4], "depths": [1, 1, 1], "condition": 8, "own": [0.0, 0.2, 0.2]}
+    quick = {"steps": 2, "batch": 2, "length": 0.5}
+    chosen = settings(device="cpu")
+    train(data, Plan(arguments=small, **quick), tmp_path / "first", chosen=chosen, report=lambda line: None)  # type: ignore[arg-type]
+    plan = Plan(start=str(tmp_path / "first"), keep_statistics=kept, low=True, rate=1e-2, **quick)  # type: ignore[arg-type]
+    train(data, plan, tmp_path / "second", chosen=chosen, report=lambda line: None)
+    one, other = (Separator(tmp_path / name, device="cpu").network for name in ("first", "second"))
+    statistics = [name for name in one.state_dict() if "running" in name]
+    assert all(torch.equal(one.state_dict()[n], other.state_dict()[n]) for n in statistics) == kept
+    assert not torch.equal(one.head.weight, other.head.weight)
+    assert other.up[2][0].first.own == 0.2
+
+
+def test_statistics_cannot_be_kept_without_a_model(
+    sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mmkit.cli.entry import run
+
+    command = ["separate", "train", "--data", str(sounds), "--out", str(tmp_path / "m"), "--keep-statistics"]
+    assert run(command) == 2
+    assert "--keep-statistics" in capsys.readouterr().err
+
+
 def test_a_training_that_is_broken_off_leaves_a_model(
     tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,13 +23,49 @@ def clipsep(heads: int = 0) -> ClipSep:
     )
 
 
-@pytest.mark.parametrize("network", [film(), clipsep()])
+def own_film(*own: float) -> FilmUNet:
+    """A network whose decoder blends the excerpt's statistics in, with those of some training."""
+    torch.manual_seed(0)
+    network = FilmUNet(query_dim=6, bins=64, widths=(4, 6, 8), depths=(1, 1, 2), condition=8, own=own)
+    with torch.no_grad():
+        network.train()(3 * torch.rand(6, 64, 16), torch.randn(6, 2, 6))
+    return network.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("network", [film(), clipsep(), own_film(0.0, 0.2, 0.3)])
 def test_queries_asked_together_give_what_they_give_alone(network: FilmUNet | ClipSep) -> None:
     magnitude, queries = torch.rand(2, network.bins, 19), torch.randn(2, 3, 6)
     together = network(magnitude, queries)
     assert together.shape == (2, 3, network.bins, 19)
     for number in range(3):
         assert torch.allclose(network(magnitude, queries[:, number : number + 1])[:, 0], together[:, number], atol=1e-5)
+
+
+def test_blended_statistics_are_those_of_the_blend_of_both_distributions() -> None:
+    layer = own_film(0.3).up[0][0].first
+    x = torch.randn(2, 4, 5, 7) * 3 + 1
+    layer.norm.running_mean.fill_(-2.0)
+    layer.norm.running_var.fill_(0.25)
+    mean, variance = layer._statistics(x)
+    usual = torch.tensor([-2.5, -1.5])  # mean -2, variance 0.25
+    for row, seen in enumerate(x):
+        values = torch.cat([seen.flatten(1), usual.expand(4, 2)], dim=1)
+        weights = torch.cat([torch.full((35,), 0.3 / 35), torch.full((2,), 0.7 / 2)])
+        centre = values @ weights
+        assert torch.allclose(mean[row], centre, atol=1e-5)
+        assert torch.allclose(variance[row], (values - centre[:, None]).square() @ weights, atol=1e-4)
+
+
+def test_without_statistics_of_its_own_a_layer_is_plain_batch_normalisation() -> None:
+    torch.manual_seed(3)
+    plain, almost = film().up[1][0].first.train(), own_film(0.0, 1e-7).up[1][0].first.train()
+    almost.load_state_dict(plain.state_dict())
+    x, condition = torch.randn(5, 6, 8, 8), torch.randn(5, 8)
+    for _ in range(2):  # by the batch's statistics, then by those kept from it
+        # The library keeps the unbiased variance: n / (n - 1) of 320 values.
+        assert torch.allclose(plain(x, condition), almost(x, condition), atol=1e-3)
+        plain.eval(), almost.eval()
+    assert torch.allclose(plain.norm.running_mean, almost.norm.running_mean, atol=1e-5)
 
 
 def test_strips_of_the_finest_level_join_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,12 @@ def train(
     compiled: Annotated[
         bool, typer.Option("--compile", help="Let torch.compile fuse the network: a minute to begin with, then faster.")
     ] = False,
+    bfloat16: Annotated[
+        bool, typer.Option("--bfloat16", help="Compute in bfloat16, as a GPU always does; for processors that have it.")
+    ] = False,
+    keep_statistics: Annotated[
+        bool, typer.Option("--keep-statistics", help="With --start: its normalisation stays, for small batches.")
+    ] = False,
     overwrite: OverwriteOption = False,
     failures: FailuresOption = None,
     device: DeviceOption = None,
@@ -87,6 +93,8 @@ def train(
         raise UsageError(f"Expected text or image, but received {queries!r}", where="--queries")
     if (out / "config.json").exists() and not overwrite:
         raise UsageError("holds a model already", where=str(out), mend="add --overwrite")
+    if keep_statistics and start is None:
+        raise UsageError("needs a model to take them from", where="--keep-statistics", mend="add --start NAME|DIR")
     if gaps is not None and not (Path(gaps) / "captions.jsonl").is_file():
         try:
             locate(gaps)
@@ -109,6 +117,8 @@ def train(
         rate=rate,
         seed=seed,
         compiled=compiled,
+        low=bfloat16,
+        keep_statistics=keep_statistics,
     )
     failed: list[Failure] = []
     read = read_data(data, failures=failed)

@@ -25,10 +25,16 @@ _STRIP: Final = 64
 
 
 class _SteeredConv(nn.Module):
-    """A 3x3 convolution and a batch normalisation whose scale and shift come from the query, where there is one."""
+    """A 3x3 convolution and a batch normalisation whose scale and shift come from the query, where there is one.
 
-    def __init__(self, given: int, channels: int, condition: int) -> None:
+    Args:
+        own: share of each excerpt's own mean and variance in the normalisation, beside the training's: what differs
+            from all that training heard is brought nearer to it (Lim et al. 2023, TTN, with one share for all).
+    """
+
+    def __init__(self, given: int, channels: int, condition: int, own: float = 0.0) -> None:
         super().__init__()
+        self.own = own
         self.conv = nn.Conv2d(given, channels, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(channels, affine=not condition)
         self.steer = nn.Linear(condition, 2 * channels) if condition else None
@@ -40,6 +46,11 @@ class _SteeredConv(nn.Module):
         scale, shift = None, None
         if self.steer is not None and condition is not None:
             scale, shift = self.steer(condition).chunk(2, dim=1)
+        if self.own:
+            x = self.conv(x)
+            gain, bias = self._gain_and_bias(*self._statistics(x), scale, shift)
+            gain, bias = gain[..., None, None].to(x.dtype), bias[..., None, None].to(x.dtype)
+            return x * gain + bias if self.training else x.mul_(gain).add_(bias)
         if not self.training and (scale is None or len(scale) == 1):
             return self._folded(x, scale, shift)
         x = self.norm(self.conv(x))
@@ -49,25 +60,49 @@ class _SteeredConv(nn.Module):
 
     def _folded(self, x: Tensor, scale: Tensor | None, shift: Tensor | None) -> Tensor:
         """The same in one pass: normalisation and steering go into the kernel, for a single query."""
+        assert self.norm.running_var is not None and self.norm.running_mean is not None
+        gain, bias = self._gain_and_bias(self.norm.running_mean[None], self.norm.running_var[None], scale, shift)
+        kernel = self.conv.weight * gain[0, :, None, None, None]
+        return functional.conv2d(x, kernel.to(x.dtype), bias[0].to(x.dtype), padding=1)
+
+    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance (B, C) of the blend of the training's distribution and each excerpt's own."""
         norm = self.norm
         assert norm.running_var is not None and norm.running_mean is not None
-        gain = (norm.running_var + norm.eps).rsqrt()
-        bias = -norm.running_mean * gain
-        if norm.affine:
-            gain, bias = gain * norm.weight, bias * norm.weight + norm.bias
+        variance, mean = torch.var_mean(x.float(), dim=(2, 3), unbiased=False)
+        if norm.training:
+            usual = mean.mean(dim=0)
+            spread = variance.mean(dim=0) + (mean - usual).square().mean(dim=0)
+            with torch.no_grad():
+                norm.running_mean.lerp_(usual, norm.momentum or 0.1)
+                norm.running_var.lerp_(spread, norm.momentum or 0.1)
+        else:
+            usual, spread = norm.running_mean, norm.running_var
+        apart = (mean - usual).square()
+        return torch.lerp(usual, mean, self.own), torch.lerp(spread, variance, self.own) + (
+            self.own * (1 - self.own) * apart
+        )
+
+    def _gain_and_bias(
+        self, mean: Tensor, variance: Tensor, scale: Tensor | None, shift: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """(B, C) factors and (B, C) summands that normalise and steer."""
+        gain = (variance + self.norm.eps).rsqrt()
+        bias = -mean * gain
+        if self.norm.affine:
+            gain, bias = gain * self.norm.weight, bias * self.norm.weight + self.norm.bias
         if scale is not None and shift is not None:
-            gain, bias = gain * (1 + scale[0]), bias * (1 + scale[0]) + shift[0]
-        kernel = self.conv.weight * gain[:, None, None, None]
-        return functional.conv2d(x, kernel.to(x.dtype), bias.to(x.dtype), padding=1)
+            gain, bias = gain * (1 + scale), bias * (1 + scale) + shift
+        return gain, bias
 
 
 class _Residual(nn.Module):
     """Two 3x3 convolutions beside a shortcut."""
 
-    def __init__(self, given: int, channels: int, condition: int = 0) -> None:
+    def __init__(self, given: int, channels: int, condition: int = 0, own: float = 0.0) -> None:
         super().__init__()
-        self.first = _SteeredConv(given, channels, condition)
-        self.second = _SteeredConv(channels, channels, condition)
+        self.first = _SteeredConv(given, channels, condition, own)
+        self.second = _SteeredConv(channels, channels, condition, own)
         self.shortcut = nn.Conv2d(given, channels, 1, bias=False) if given != channels else nn.Identity()
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -86,6 +121,7 @@ class FilmUNet(nn.Module):
         widths: channels of each level, finest first.
         depths: residual blocks of the decoder at each level.
         condition: dims of the code that steers the decoder.
+        own: at each level of the decoder the share of an excerpt's own statistics, from 0 to 1; none where left out.
     """
 
     def __init__(
@@ -96,6 +132,7 @@ class FilmUNet(nn.Module):
         widths: Sequence[int] = (48, 96, 144, 208, 288),
         depths: Sequence[int] = (1, 1, 2, 2, 2),
         condition: int = 256,
+        own: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self.bins, self.multiple = bins, 2 ** (len(widths) - 1)
@@ -107,9 +144,10 @@ class FilmUNet(nn.Module):
         )
         given = [widths[0], *widths[:-1]]
         self.down = nn.ModuleList(_Residual(a, b) for a, b in zip(given, widths, strict=True))
+        shares = [*own, *[0.0] * (len(widths) - len(own))]
         self.up = nn.ModuleList(
-            nn.ModuleList(_Residual(width, width, condition) for _ in range(depth))
-            for width, depth in zip(widths, depths, strict=True)
+            nn.ModuleList(_Residual(width, width, condition, share) for _ in range(depth))
+            for width, depth, share in zip(widths, depths, shares, strict=True)
         )
         self.merge = nn.ModuleList(nn.Conv2d(widths[level + 1], widths[level], 1) for level in range(len(widths) - 1))
         self.spread = nn.Conv2d(widths[0], 4 * 16, 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +56,7 @@ def fit(
     report: Callable[[int, float, float], None],
     *,
     between: Callable[[float, nn.Module], None] | None = None,
+    frozen: Sequence[nn.Module] = (),
 ) -> tuple[nn.Module, int]:
     """Train ``model`` and return the running mean of its weights and the steps done.
 
@@ -63,6 +64,7 @@ def fit(
         loss_of: draws a batch and returns the loss of ``model`` on it.
         report: takes step, share of the budget spent and mean loss, about every 15 seconds.
         between: takes share spent and the averaged model, after every step.
+        frozen: normalisations that keep their statistics.
     """
     optimiser = GuardedOptimiser(model, rate=schedule.rate, decay=schedule.decay)
     averaged = copy.deepcopy(model).eval()
@@ -75,6 +77,8 @@ def fit(
             break
         factor = min(spent / schedule.warm_up, 0.5 * (1 + math.cos(math.pi * spent)), 1.0)
         model.train()
+        for part in frozen:
+            part.eval()
         loss = loss_of()
         step += 1
         if optimiser.step(loss, factor=max(factor, 1e-3)):

@@ -76,6 +76,9 @@ class Plan:
         start: a bundled name or a folder whose weights to go on from; its network's arguments are kept.
         rate: the highest learning rate; 0: the recipe's.
         compiled: see ``separator_loss``.
+        low: run the network in bfloat16, as a GPU always does.
+        keep_statistics: normalise by those of the model started from, not by those of each batch, which small batches
+            of a few kinds of sound would spoil.
         arguments: of the network, over the recipe's.
     """
 
@@ -93,6 +96,8 @@ class Plan:
     rate: float = 0.0
     seed: int = 0
     compiled: bool = False
+    low: bool = False
+    keep_statistics: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -135,7 +140,10 @@ def train(
         if not extra:
             gap, extra = config.get("gap", {"kind": "mean"}), known
     batch = plan.batch or recipe.batch
-    low = device.type == "cuda"
+    if device.type == "cpu":
+        # Its convolutions are up to twice as fast with the channels of a place side by side.
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    low = plan.low or device.type == "cuda"
     if recipe.architecture == "tower":
         loss = tower_loss(model, mixer, queries, resolution, batch, low=low)  # type: ignore[arg-type]
     else:
@@ -167,7 +175,8 @@ def train(
             kept = time.monotonic()
 
     schedule = Schedule(rate=plan.rate or recipe.rate, decay=recipe.decay)
-    averaged, steps = fit(model, loss, Budget(plan.seconds, plan.steps), schedule, told, between=keep)
+    frozen = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)] if plan.keep_statistics else ()
+    averaged, steps = fit(model, loss, Budget(plan.seconds, plan.steps), schedule, told, between=keep, frozen=frozen)
     save_folder(out, config, averaged, extra)
     return {"out": str(out), "steps": steps, "sounds": len(data.sounds), "labels": len(labels), "losses": losses}
 
