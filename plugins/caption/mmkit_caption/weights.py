@@ -141,7 +141,7 @@ def save_folder(
     from safetensors.torch import save_file
 
     from mmkit.media.source import atomic_path
-    from mmkit_caption.training.checkpoint import all_finite
+    from mmkit.training.checkpoint import all_finite
 
     if not all_finite(model):
         raise ModelUnavailable("the weights are not finite, so they are not written", where=str(folder))

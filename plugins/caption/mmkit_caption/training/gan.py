@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from mmkit.generation.search import sample, sequence_log_probs
+from mmkit.training.budget import Budget, one_cycle
+from mmkit.training.checkpoint import Checkpoint
 from mmkit.training.steps import GuardedOptimiser, autocast
 from mmkit_caption.model import CaptionModel
-from mmkit_caption.training.budget import Budget
-from mmkit_caption.training.checkpoint import Checkpoint
 from mmkit_caption.training.discriminator import Discriminator, discriminator_loss
 from mmkit_caption.training.rewards import self_critical_loss, semantic_reward, semantic_weight
 from mmkit_caption.training.texts import TextTable, batches_of
@@ -120,7 +120,7 @@ def train_gan(
         loss = _policy_loss(model, pictures, rows, drawn, semantic, natural, weight, vocabulary.pad, plan)
         if anchor_loss is not None and plan.anchor:
             loss = loss + plan.anchor * anchor_loss(next(real))
-        done = optimiser.step(loss, factor=budget.rate(warmup=20))
+        done = optimiser.step(loss, factor=one_cycle(budget.progress, floor=0.02))
         critic.train()
         with autocast(device):
             judged = critic(sentences), critic(drawn.ids[: len(rows) * plan.samples : plan.samples])

@@ -18,8 +18,8 @@ from mmkit.encoders.device import resolve_device
 from mmkit.errors import UsageError
 from mmkit.generation.gap import aggregate
 from mmkit.generation.vocabulary import Vocabulary
+from mmkit.training.checkpoint import Checkpoint
 from mmkit_caption.model import CaptionModel, Shape
-from mmkit_caption.training.checkpoint import Checkpoint
 from mmkit_caption.training.conditions import Conditions
 from mmkit_caption.training.corpus import Sentence
 from mmkit_caption.training.discriminator import Discriminator

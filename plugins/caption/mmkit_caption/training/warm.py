@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmkit.generation.gap import GapCorrection, aggregate
+from mmkit.training.budget import Budget, one_cycle
+from mmkit.training.checkpoint import Checkpoint
 from mmkit.training.steps import GuardedOptimiser, autocast
 from mmkit_caption.model import CaptionModel
-from mmkit_caption.training.budget import Budget
-from mmkit_caption.training.checkpoint import Checkpoint
 from mmkit_caption.training.conditions import Conditions
 from mmkit_caption.training.texts import TextTable, batches_of
 
@@ -102,7 +102,9 @@ def train_warm(
         with autocast(device):
             scores = model(vectors, languages, ids)
         loss = reconstruction_loss(scores, ids, pad=pad, smoothing=plan.smoothing)
-        if optimiser.step(loss, factor=budget.rate()) and (budget.step < 20 or budget.step % 10 == 0):
+        if optimiser.step(loss, factor=one_cycle(budget.progress, floor=0.02)) and (
+            budget.step < 20 or budget.step % 10 == 0
+        ):
             value = float(loss.detach())
             mean = value if not mean else 0.95 * mean + 0.05 * value
         budget.step += 1

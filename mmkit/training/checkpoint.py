@@ -1,4 +1,4 @@
-"""The state of a run in one safetensors file, so that a run that was stopped can go on; nothing is unpickled."""
+"""The state of a training run in one safetensors file, so that one that was stopped goes on; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -56,6 +56,23 @@ class Checkpoint:
             save_file(cpu, str(partial), metadata={"facts": json.dumps(dict(facts))})
         return True
 
+    def facts(self) -> dict[str, Any] | None:
+        """What was kept beside the weights; None where there is no file yet.
+
+        Raises:
+            ModelUnavailable: the file is damaged.
+        """
+        from safetensors import safe_open
+
+        if not self.path.is_file():
+            return None
+        try:
+            with safe_open(str(self.path), framework="pt") as stored:
+                facts: dict[str, Any] = json.loads(stored.metadata()["facts"])
+        except Exception as error:  # safetensors' own error, KeyError and ValueError: all mean the same here
+            raise self._unfit(error) from error
+        return facts
+
     def load(
         self, networks: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]
     ) -> dict[str, Any] | None:
@@ -66,23 +83,26 @@ class Checkpoint:
         """
         from safetensors import safe_open
 
-        if not self.path.is_file():
+        facts = self.facts()
+        if facts is None:
             return None
         try:
             with safe_open(str(self.path), framework="pt") as stored:
-                facts: dict[str, Any] = json.loads(stored.metadata()["facts"])
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
             for name, network in networks.items():
                 network.load_state_dict({key: tensors[f"{name}|{key}"] for key in network.state_dict()})
             for name, optimiser in optimisers.items():
                 _restore(optimiser, name, tensors)
         except Exception as error:  # safetensors' own error, KeyError and RuntimeError: all mean the same here
-            raise ModelUnavailable(
-                f"does not fit this run: {str(error).splitlines()[0]}",
-                where=str(self.path),
-                mend="begin anew without --resume",
-            ) from error
+            raise self._unfit(error) from error
         return facts
+
+    def _unfit(self, error: Exception) -> ModelUnavailable:
+        return ModelUnavailable(
+            f"does not fit this run: {str(error).splitlines()[0]}",
+            where=str(self.path),
+            mend="begin anew without --resume",
+        )
 
 
 def all_finite(network: nn.Module) -> bool:

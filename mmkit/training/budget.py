@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 import time
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "one_cycle"]
 
 
 class Budget:
-    """Ends after so many seconds or steps, whichever comes first.
+    """Ends after so many seconds or steps, whichever comes first. The clock starts when it is made.
 
     Args:
         seconds, steps: at most; 0 for no limit, and one of them must be above 0.
-        spent: seconds that an earlier part of the run took.
+        spent, step: seconds and steps that an earlier part of the run took.
+
+    Attributes:
+        step: how many are done; the training counts it up.
+
+    Raises:
+        ValueError: neither is above 0.
     """
 
     def __init__(self, *, seconds: float = 0.0, steps: int = 0, spent: float = 0.0, step: int = 0) -> None:
@@ -35,12 +41,17 @@ class Budget:
         """From 0 to 1."""
         return min(1.0, max(self.step / self.steps, self.elapsed / self.seconds))
 
-    def rate(self, *, warmup: int = 200) -> float:
-        """The factor of the learning rate: up over ``warmup`` steps or a tenth of all, then half a cosine to 2 %."""
-        rise = min(1.0, (self.step + 1) / max(1.0, min(warmup, self.steps / 10)))
-        return rise * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * self.progress)))
-
     @property
     def over(self) -> bool:
         """True where the run ends."""
         return self.progress >= 1.0
+
+
+def one_cycle(progress: float, *, rise: float = 0.03, floor: float = 0.01) -> float:
+    """The factor of the learning rate at a point from 0 to 1: up over the share ``rise``, then half a cosine down.
+
+    It never falls below ``floor``.
+    """
+    if progress < rise:
+        return max(floor, progress / rise)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - rise) / (1 - rise))))
