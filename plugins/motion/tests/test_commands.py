@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from mmkit_motion.encoder import load
 from mmkit_motion.features import to_features
 from mmkit_motion.lamp import windows
@@ -264,6 +266,58 @@ def test_a_tiny_training_run_gives_weights_that_work(
     code, text, _ = run(capsys, "eval", "--root", captioned, "--captions", captions, "--weights", out, "--json")
     assert code == 0
     assert json.loads(text)["motions"] == 2
+
+
+def test_a_training_that_is_broken_off_is_taken_up_where_it_was(
+    capsys: pytest.CaptureFixture[str], captioned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmkit_motion.training import run as training
+    from mmkit_motion.training.stage import Stage
+    from safetensors.torch import load_file
+
+    from mmkit.training.checkpoint import Checkpoint
+
+    out, captions = captioned.parent / "weights", captioned.parent / "captions.jsonl"
+    command = ("train", "--root", captioned, "--captions", captions, "--out", out, "--minutes", 0.05, "--batch", 4)
+    code, _, err = run(capsys, *command, "--resume")
+    assert code == 2
+    assert "leave --resume out" in err
+    # The run ends as by Ctrl-C when its second stage was written twice: at its start and after its first step.
+    writes = []
+    save = Checkpoint.save
+
+    def counted(self: Checkpoint, networks: Any, optimisers: Any, facts: Any) -> bool:
+        done = save(self, networks, optimisers, facts)
+        writes.append((facts["stage"], facts["step"]))
+        if len([stage for stage, _ in writes if stage == "lamp"]) == 2:
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Checkpoint, "save", counted)
+        broken.setattr(Checkpoint, "due", lambda self: True)
+        code, _, _ = run(capsys, *command)
+    assert code == 130
+    stage, step = writes[-1]
+    assert (stage, step) == ("lamp", 1)
+    before = load_file(out / training.STATE)
+    stages = []
+    begin = Stage.steps
+
+    def noted(self: Stage) -> Any:
+        for share in begin(self):
+            stages.append((self.name, self.budget.step))
+            yield share
+
+    monkeypatch.setattr(Stage, "steps", noted)
+    code, _, err = run(capsys, *command, "--resume")
+    assert code == 0
+    assert "goes on with lamp after 1 steps" in err
+    assert {name for name, _ in stages} == {"lamp", "generator"}
+    assert stages[0] == ("lamp", 1)
+    assert not (out / training.STATE).exists()
+    after = load_file(out / "vqvae.safetensors")
+    assert all(torch.equal(value, before[f"vqvae|{name}"].half()) for name, value in after.items())
 
 
 def test_a_folder_that_is_no_store_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

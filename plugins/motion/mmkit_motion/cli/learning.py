@@ -109,6 +109,9 @@ def train(
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that compute features.")] = 1,
     seed: SeedOption = 0,
     rate: RateOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was broken off in --out, with the same options.")
+    ] = False,
     overwrite: OverwriteOption = False,
     strict: StrictOption = False,
     failures: FailuresOption = None,
@@ -118,10 +121,12 @@ def train(
     """Train the networks on captioned motions, from nothing: VQ-VAE, language-motion transformer, generator.
 
     Every clip is also learned mirrored, with left and right swapped in its captions, and slower and faster.
+    Every minute the run is kept in --out, from which --resume goes on.
 
     \b
-    Example:
+    Examples:
       mmkit motion train --root joints --captions captions.jsonl --out weights --minutes 120 --device cuda
+      mmkit motion train --root joints --captions captions.jsonl --out weights --minutes 120 --device cuda --resume
     """
     import tempfile
 
@@ -129,9 +134,13 @@ def train(
     from mmkit.encoders.device import resolve_device
     from mmkit_motion.evaluate import read_captioned
     from mmkit_motion.training.prepare import prepare_corpus
+    from mmkit_motion.training.run import STATE
     from mmkit_motion.training.run import train as run
 
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not overwrite:
+    if resume:
+        if not (out / STATE).is_file():
+            raise UsageError("there is no run to go on with", where=str(out / STATE), mend="leave --resume out")
+    elif out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not overwrite:
         raise UsageError("is there already", where=str(out), mend="give --overwrite to replace it")
     data = read_captioned(root, captions, rate=rate, strict=strict)
     with tempfile.TemporaryDirectory() as folder:
@@ -144,6 +153,7 @@ def train(
             seed=seed,
             batch=batch,
             workers=workers,
+            resume=resume,
             report=note,
         )
     if json:

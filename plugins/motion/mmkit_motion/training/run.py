@@ -9,20 +9,23 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import nn
 
+from mmkit.training.checkpoint import Checkpoint
 from mmkit_motion.model.generator import MaskedGenerator
 from mmkit_motion.model.query_transformer import QueryTransformer
 from mmkit_motion.model.sizes import Sizes
 from mmkit_motion.model.vqvae import MotionVqVae
 from mmkit_motion.model.weights import Networks, save_networks
-from mmkit_motion.training.clock import Clock
 from mmkit_motion.training.corpus import Corpus
 from mmkit_motion.training.prepare import TEXTS, embed_texts
+from mmkit_motion.training.stage import Keeper, Stage
 from mmkit_motion.training.stages import (
     encode_corpus,
     train_generator,
@@ -32,8 +35,10 @@ from mmkit_motion.training.stages import (
 
 __all__ = ["train", "validate"]
 
-#: Shares of the time left after loading: VQ-VAE, query transformer, generator.
-SHARES = (0.2, 0.52, 0.24)
+#: Shares of the time left after loading.
+SHARES: Final = {"vqvae": 0.2, "lamp": 0.52, "generator": 0.24}
+#: Where a run is kept until it is over.
+STATE: Final = "state.safetensors"
 
 
 def train(
@@ -48,13 +53,20 @@ def train(
     workers: int = 1,
     word_drop: float = 0.1,
     everything: bool = False,
+    resume: bool = False,
     report: Callable[[str], None] = print,
 ) -> dict[str, float]:
     """Train all stages, write the weights to ``out`` and return the numbers of the validation part.
 
+    Every minute the run is kept in ``out``, and what it has so far is written as weights.
+
     Args:
         word_drop: see ``train_query_transformer``.
         everything: train on the validation part too, once nothing is to be chosen by it any more.
+        resume: go on with the run that was broken off in ``out``, with the same arguments.
+
+    Raises:
+        ModelUnavailable: what was kept is damaged or of another run.
     """
     began = time.monotonic()
     torch.manual_seed(seed)
@@ -72,39 +84,48 @@ def train(
         QueryTransformer(sizes, dropout=0.15).to(device),
         MaskedGenerator(sizes).to(device),
     )
-    train_vqvae(vqvae, corpus, Clock(SHARES[0] * left, 4e-4), batch=2 * batch, report=report)
-    encode_corpus(vqvae, corpus)
     networks = Networks(
         sizes, vqvae, query, generator, torch.from_numpy(corpus.mean), torch.from_numpy(corpus.std), vocabulary
     )
+    notes = {"seed": seed, "seconds": seconds}
 
-    def check() -> str:
-        return " | " + " ".join(f"{k} {v:.3f}" for k, v in validate(networks, corpus).items())
+    def wrote(network: nn.Module, mean: nn.Module) -> None:
+        # What the others find meanwhile.
+        save_networks(networks, out, notes=notes, averaged={id(network): mean.state_dict()})
 
-    def keep(part: nn.Module, state: dict[str, torch.Tensor]) -> None:
-        # What a kill would find: the weights of that moment, averaged as they are in the end.
-        save_networks(networks, out, notes={"seed": seed, "seconds": seconds}, averaged={id(part): state})
+    parts = {"vqvae": vqvae, "lamp": query, "generator": generator}
+    out.mkdir(parents=True, exist_ok=True)
+    keeper = Keeper(Checkpoint(out / STATE), parts, facts={"left": left}, wrote=wrote)
+    first = 0
+    if resume and (found := keeper.checkpoint.facts()):
+        first, left = list(SHARES).index(found["stage"]), found["left"]
+        keeper.facts, keeper.found = {"left": left}, found
+        keeper.checkpoint.load(parts, {})
+        report(f"goes on with {found['stage']} after {found['step']} steps")
+    for done in list(parts.values())[:first]:
+        done.eval().requires_grad_(False)
 
-    save_networks(networks, out, notes={"seed": seed, "seconds": seconds})
-    train_query_transformer(
-        query,
-        vqvae,
-        corpus,
-        Clock(SHARES[1] * left, 5e-4),
-        batch=batch,
-        word_drop=word_drop,
-        report=report,
-        check=check,
-        keep=keep,
-    )
-    train_generator(
-        generator, query, vqvae, corpus, Clock(SHARES[2] * left, 5e-4), batch=batch, report=report, keep=keep
-    )
+    def stage(name: str, rate: float, decay: float, **more: Any) -> Stage:
+        budget = SHARES[name] * left
+        return Stage(name, parts[name], rate=rate, decay=decay, seconds=budget, keeper=keeper, report=report, **more)
+
+    if first == 0:
+        train_vqvae(vqvae, corpus, stage("vqvae", 4e-4, 1e-4, keep=0.995), batch=2 * batch)
+        encode_corpus(vqvae, corpus)
+    if first <= 1:
+        with_note = stage("lamp", 5e-4, 0.05, note=lambda mean: _told(validate(replace(networks, query=mean), corpus)))
+        train_query_transformer(query, vqvae, corpus, with_note, batch=batch, word_drop=word_drop)
+    train_generator(generator, query, vqvae, corpus, stage("generator", 5e-4, 0.02), batch=batch)
     numbers = validate(networks, corpus)
-    save_networks(networks, out, notes={"seed": seed, "seconds": seconds})
+    save_networks(networks, out, notes=notes)
     (out / "metrics.json").write_text(json.dumps(numbers, indent=1) + "\n", "utf-8")
+    keeper.checkpoint.path.unlink(missing_ok=True)
     report(f"done in {time.monotonic() - began:.0f} s: {numbers}")
     return numbers
+
+
+def _told(numbers: dict[str, float]) -> str:
+    return " | " + " ".join(f"{name} {value:.3f}" for name, value in numbers.items())
 
 
 @torch.no_grad()
@@ -174,6 +195,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--word-drop", type=float, default=0.1, help="share of a text's words that are put out")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that was broken off in OUT")
     parser.add_argument("--all", action="store_true", help="train on the validation part too")
     given = parser.parse_args()
     train(
@@ -186,6 +208,7 @@ def main() -> None:
         workers=given.workers,
         word_drop=given.word_drop,
         everything=given.all,
+        resume=given.resume,
         report=lambda line: print(line, flush=True),
     )
 

@@ -2,74 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmkit.training.steps import GuardedOptimiser, autocast
+from mmkit.training.steps import autocast
 from mmkit_motion.model import losses
 from mmkit_motion.model.generator import MaskedGenerator, corrupt
 from mmkit_motion.model.query_transformer import QueryTransformer
 from mmkit_motion.model.vqvae import MotionVqVae
-from mmkit_motion.training.clock import Average, Clock
 from mmkit_motion.training.corpus import Batch, Corpus
+from mmkit_motion.training.stage import Stage
 
 __all__ = ["next_words", "train_generator", "train_query_transformer", "train_vqvae"]
 
-Report = Callable[[str], None]
-#: Called now and then with the network in training and its averaged weights.
-Keep = Callable[[nn.Module, dict[str, Tensor]], None]
 #: Frames of the windows that the VQ-VAE learns from.
 _WINDOW = 64
 #: Number of the end mark in the caption head, before the corpus's own tokens.
 END = 0
 
 
-def train_vqvae(model: MotionVqVae, corpus: Corpus, clock: Clock, *, batch: int, report: Report) -> None:
+def train_vqvae(model: MotionVqVae, corpus: Corpus, stage: Stage, *, batch: int) -> None:
     """Smooth L1 on features and again on positions, with commitment (LaMP, section 3.1)."""
     clips = corpus.part("train")
     clips = clips[corpus.lengths[clips] >= _WINDOW]
     weights = corpus.weights(clips)
-    optimiser = GuardedOptimiser(model, rate=clock.rate, decay=1e-4)
-    average = Average(model, 0.995)
-    shown: dict[str, float] = {}
-    model.train()
-
-    def tell(step: int, seconds: float) -> None:
-        report(f"vqvae step {step} {seconds:.0f} s " + " ".join(f"{k} {float(v):.4f}" for k, v in shown.items()))
-
-    first = True
-    for share, factor in clock.steps(tell):
+    for share in stage.steps():
         features = corpus.windows(clips[torch.multinomial(weights, batch, replacement=True)], _WINDOW)
         mask = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
-        if first:
+        if stage.budget.step == 0:
             with torch.no_grad():
                 states = model.encode(features, mask).flatten(0, 1)
                 pick = torch.randint(len(states), (len(model.codebook.codes),), device=states.device)
                 model.codebook.codes.copy_(states[pick])
                 model.codebook.sums.copy_(states[pick])
-            first = False
         with autocast(features.device):
             made, commitment, chosen = model(features, mask)
             plain = F.smooth_l1_loss(made, features)
             places = F.smooth_l1_loss(made[..., 4:67], features[..., 4:67])
             pace = F.smooth_l1_loss(made[:, 1:].float() - made[:, :-1].float(), features[:, 1:] - features[:, :-1])
             loss = plain + 0.5 * places + 0.5 * pace + 0.02 * commitment
-        if optimiser.step(loss, factor=factor) and share > 0.5:
-            average.update()
-        shown = {
+        # The codes move for a long time; weights from before the middle would only hold the mean back.
+        stage.step(loss, average=share > 0.5)
+        stage.shown = {
             "plain": plain.detach(),
             "places": places.detach(),
             "commitment": commitment.detach(),
             "used": chosen.unique().numel(),
         }
-    if average.count:
-        codes = {name: value.clone() for name, value in model.codebook.state_dict().items()}
-        average.take()
-        model.codebook.load_state_dict(codes)
-    model.eval().requires_grad_(False)
 
 
 @torch.no_grad()
@@ -116,12 +96,9 @@ def train_query_transformer(
     model: QueryTransformer,
     vqvae: MotionVqVae,
     corpus: Corpus,
-    clock: Clock,
+    stage: Stage,
     *,
     batch: int,
-    report: Report,
-    check: Callable[[], str] | None = None,
-    keep: Keep | None = None,
     word_drop: float = 0.1,
     noise: float = 0.02,
 ) -> None:
@@ -133,29 +110,15 @@ def train_query_transformer(
     """
     clips = corpus.part("train")
     weights, partner = corpus.weights(clips), mirror_partners(corpus)
-    optimiser = GuardedOptimiser(model, rate=clock.rate, decay=0.05)
-    average = Average(model)
-    shown: dict[str, Tensor] = {}
-    model.train()
-
-    def tell(step: int, seconds: float) -> None:
-        note = check() if check and step else ""
-        report(f"lamp step {step} {seconds:.0f} s " + " ".join(f"{k} {float(v):.3f}" for k, v in shown.items()) + note)
-        if keep and step:
-            keep(model, average.kept)
-
-    for _, factor in clock.steps(tell):
+    for _ in stage.steps():
         pairs = corpus.batch(_draw(corpus, clips, weights, batch, partner))
         if pairs.features.shape[1] < 4:
             continue
         with autocast(corpus.device):
             parts = query_losses(model, vqvae, pairs, word_drop=word_drop, noise=noise)
-            loss = sum(parts.values())
-        if optimiser.step(loss, factor=factor):
-            average.update()
-        shown = {name: value.detach() for name, value in parts.items()} | {"scale": model.scale.detach()}
-    average.take()
-    model.eval().requires_grad_(False)
+            loss = torch.stack(list(parts.values())).sum()
+        stage.step(loss)
+        stage.shown = {name: value.detach() for name, value in parts.items()} | {"scale": model.scale.detach()}
 
 
 def query_losses(
@@ -204,27 +167,15 @@ def train_generator(
     query: QueryTransformer,
     vqvae: MotionVqVae,
     corpus: Corpus,
-    clock: Clock,
+    stage: Stage,
     *,
     batch: int,
-    report: Report,
-    keep: Keep | None = None,
     without: float = 0.1,
 ) -> None:
     """Cross-entropy on corrupted codes, the condition withheld for a share ``without`` of the motions."""
     clips = corpus.part("train")
     weights = corpus.weights(clips)
-    optimiser = GuardedOptimiser(model, rate=clock.rate, decay=0.02)
-    average = Average(model)
-    shown: dict[str, Tensor] = {}
-    model.train()
-
-    def tell(step: int, seconds: float) -> None:
-        report(f"generator step {step} {seconds:.0f} s " + " ".join(f"{k} {float(v):.3f}" for k, v in shown.items()))
-        if keep and step:
-            keep(model, average.kept)
-
-    for _, factor in clock.steps(tell):
+    for _ in stage.steps():
         pairs = corpus.batch(clips[torch.multinomial(weights, batch, replacement=True)])
         with torch.no_grad(), autocast(corpus.device):
             mask = pairs.mask[:, ::4]
@@ -236,9 +187,6 @@ def train_generator(
         with autocast(corpus.device):
             logits = model(noisy, mask, condition, given)
             loss = losses.code_loss(logits.float(), codes, chosen)
-        if optimiser.step(loss, factor=factor):
-            average.update()
+        stage.step(loss)
         right = (logits.argmax(-1) == codes)[chosen].float().mean()
-        shown = {"loss": loss.detach(), "right": right.detach()}
-    average.take()
-    model.eval().requires_grad_(False)
+        stage.shown = {"loss": loss.detach(), "right": right.detach()}
