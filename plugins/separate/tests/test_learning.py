@@ -16,16 +16,16 @@ from mmkit_separate.networks.clipsep import ClipSep
 from mmkit_separate.networks.film_unet import FilmUNet
 from mmkit_separate.networks.spectra import Resolution
 from mmkit_separate.separator import Separator
-from mmkit_separate.training import loop
-from mmkit_separate.training import run as training
 from mmkit_separate.training.data import read_data
-from mmkit_separate.training.loop import Budget, Schedule, fit, separator_loss
+from mmkit_separate.training.loop import Schedule, fit, separator_loss
 from mmkit_separate.training.mixing import Mixer, Queries
 from mmkit_separate.training.pool import Pool, Sound
 from mmkit_separate.training.run import Plan, train
 
 from mmkit.config import settings
 from mmkit.errors import MmkitError, UsageError
+from mmkit.training.checkpoint import Checkpoint
+from mmkit.training.steps import GuardedOptimiser
 
 SAMPLES = Path(__file__).resolve().parents[3] / "recipes" / "samples"
 
@@ -74,7 +74,7 @@ def test_training_learns_to_tell_two_sounds_by_their_queries(kind: str, least: f
     queries = Queries(torch.eye(4)[:2], [[0], [1]], noise=0.1)
     mixer = Mixer(two_sounds(), queries, domains=[(1.0, [0, 1], [0, 1])], length=2000, third=0, absent=0, effects=False)
     loss = separator_loss(network, mixer, resolution, 4, low=False)
-    trained, steps = fit(network, loss, Budget(600, 70), Schedule(rate=8e-3, average=0.8), lambda *_: None)
+    trained, steps = fit(network, loss, Schedule(rate=8e-3, average=0.8), lambda *_: None, steps=70)
     assert steps == 70
     drawn = mixer.draw(8)
     spectra = resolution.analyse(drawn.mixture, 8000)
@@ -173,31 +173,40 @@ def test_statistics_cannot_be_kept_without_a_model(
     assert "--keep-statistics" in capsys.readouterr().err
 
 
-def test_a_training_that_is_broken_off_leaves_a_model(
-    tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_training_that_is_broken_off_leaves_a_model_and_goes_on(
+    tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+    from mmkit.cli.entry import run
 
-    monkeypatch.setattr(training, "_KEEP_EVERY", 0.0)
-    # The first thing after the first step's weights were written.
-    monkeypatch.setattr(loop, "_blend", _second_time(stop, loop._blend))
-    plan = Plan(steps=9, batch=2, length=0.5, arguments={"widths": [4, 4, 4], "depths": [1, 1, 1], "condition": 8})
-    with pytest.raises(KeyboardInterrupt):
-        train(
-            read_data([sounds], failures=[]),
-            plan,
-            tmp_path / "model",
-            chosen=settings(device="cpu"),
-            report=lambda line: None,
-        )
-    assert Separator(tmp_path / "model", device="cpu").config["labels"] == ["low hum", "sharp hiss"]
+    model = tmp_path / "model"
+    command = ["separate", "train", "--data", str(sounds), "--out", str(model), "--architecture", "clipsep"]
+    command += ["--steps", "5", "--batch", "2", "--length", "0.5", "--device", "cpu", "--json"]
+    assert run([*command, "--resume"]) == 2
+    assert "leave --resume out" in capsys.readouterr().err
 
+    def stop_after_two(kept: Checkpoint) -> bool:
+        if (kept.facts() or {}).get("step") == 2:
+            raise KeyboardInterrupt
+        return True
 
-def _second_time(then: Callable[..., None], first: Callable[..., None]) -> Callable[..., None]:
-    """``first`` when it is called, ``then`` when it is called again."""
-    turns = iter((first, then))
-    return lambda *given: next(turns)(*given)
+    with monkeypatch.context() as broken:
+        broken.setattr(Checkpoint, "due", stop_after_two)
+        assert run(command) == 130
+    assert Separator(model, device="cpu").config["labels"] == ["low hum", "sharp hiss"]
+    capsys.readouterr()
+    taken = []
+    step = GuardedOptimiser.step
+
+    def counted(self: GuardedOptimiser, loss: torch.Tensor, *, factor: float = 1.0) -> bool:
+        taken.append(self.inner.state_dict()["state"][0]["step"].item())
+        return step(self, loss, factor=factor)
+
+    monkeypatch.setattr(GuardedOptimiser, "step", counted)
+    assert run([*command, "--resume"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 5
+    # The optimiser's own count goes on too: its moments came back.
+    assert taken == [2, 3, 4]
+    assert not (model / "state.safetensors").exists()
 
 
 def test_the_network_is_compiled_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,9 @@ def train(
     keep_statistics: Annotated[
         bool, typer.Option("--keep-statistics", help="With --start: its normalisation stays, for small batches.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was broken off in --out, with the same options.")
+    ] = False,
     overwrite: OverwriteOption = False,
     failures: FailuresOption = None,
     device: DeviceOption = None,
@@ -72,6 +75,7 @@ def train(
 ) -> int:
     """Train on mixtures made on the fly; use the result with --model DIR.
 
+    Every minute the run is kept in --out, from which --resume goes on.
     With --queries image the pictures beside the sounds (same name, or a folder of frames of that name) stand for
     them, and no label is looked at; ask the separator in words afterwards.
 
@@ -80,19 +84,23 @@ def train(
       mmkit separate train --data sounds --out mine --seconds 3600 --device cuda
       mmkit separate train --data clips --queries image --architecture clipsep-nit --out mine
       mmkit separate train --data sounds --architecture tower --out ears
+      mmkit separate train --data sounds --out mine --seconds 3600 --device cuda --resume
       mmkit separate train --data sounds --start film --rate 2e-4 --out film-and-mine
     """
     from mmkit.cli.options import chosen_settings
     from mmkit.types import Failure
     from mmkit_separate.training.data import read_data
-    from mmkit_separate.training.run import Plan
+    from mmkit_separate.training.run import STATE, Plan
     from mmkit_separate.training.run import train as train_on
     from mmkit_separate.weights import locate
 
     if queries not in ("text", "image"):
         raise UsageError(f"Expected text or image, but received {queries!r}", where="--queries")
-    if (out / "config.json").exists() and not overwrite:
-        raise UsageError("holds a model already", where=str(out), mend="add --overwrite")
+    if resume:
+        if not (out / STATE).is_file():
+            raise UsageError("there is no run to go on with", where=str(out / STATE), mend="leave --resume out")
+    elif (out / "config.json").exists() and not overwrite:
+        raise UsageError("holds a model already", where=str(out), mend="add --overwrite, or --resume to go on")
     if keep_statistics and start is None:
         raise UsageError("needs a model to take them from", where="--keep-statistics", mend="add --start NAME|DIR")
     if gaps is not None and not (Path(gaps) / "captions.jsonl").is_file():
@@ -123,7 +131,7 @@ def train(
     failed: list[Failure] = []
     read = read_data(data, failures=failed)
     note(f"{len(read.sounds)} sounds, {len(read.phrases)} labels")
-    result = train_on(read, plan, out, chosen=chosen, report=note)
+    result = train_on(read, plan, out, chosen=chosen, report=note, resume=resume)
     if json:
         emit_json(result)
     else:

@@ -1,12 +1,10 @@
-"""The training loops: time-boxed, with a warm-up, a cosine to zero and a running mean of the weights.
+"""The training loop, and the losses it makes small.
 
 Legend: B mixtures a step.
 """
 
 from __future__ import annotations
 
-import copy
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mmkit.training.average import Average
+from mmkit.training.budget import Budget, one_cycle
+from mmkit.training.checkpoint import Checkpoint
 from mmkit.training.steps import GuardedOptimiser
 from mmkit_separate.networks.clipsep import ClipSep, to_log_frequency
 from mmkit_separate.networks.film_unet import FilmUNet, complex_masks
@@ -22,28 +23,21 @@ from mmkit_separate.networks.tower import SoundTower
 from mmkit_separate.training.losses import clipsep_loss, nit_loss, separation_loss
 from mmkit_separate.training.mixing import Mixer, Queries
 
-__all__ = ["Budget", "Schedule", "fit", "separator_loss", "tower_loss"]
+__all__ = ["Schedule", "fit", "separator_loss", "tower_loss"]
 
-
-@dataclass(slots=True)
-class Budget:
-    """How long to train: until ``seconds`` are over or ``steps`` are done, whichever comes first."""
-
-    seconds: float
-    steps: int = 10**9
+#: Seconds between two reports.
+_EVERY = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """Attributes:
-    rate: the highest learning rate.
-    warm_up: share of the budget it rises over.
+    rate: the highest learning rate, after a rise over the first 3 % of the time; then half a cosine to a thousandth.
     decay: weight decay of matrices and kernels.
     average: weights' running mean keeps this much a step.
     """
 
     rate: float = 1e-3
-    warm_up: float = 0.03
     decay: float = 1e-2
     average: float = 0.998
 
@@ -51,11 +45,14 @@ class Schedule:
 def fit(
     model: nn.Module,
     loss_of: Callable[[], Tensor],
-    budget: Budget,
     schedule: Schedule,
     report: Callable[[int, float, float], None],
     *,
-    between: Callable[[float, nn.Module], None] | None = None,
+    seconds: float = 0.0,
+    steps: int = 0,
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
+    wrote: Callable[[nn.Module], None] = lambda averaged: None,
     frozen: Sequence[nn.Module] = (),
 ) -> tuple[nn.Module, int]:
     """Train ``model`` and return the running mean of its weights and the steps done.
@@ -63,43 +60,45 @@ def fit(
     Args:
         loss_of: draws a batch and returns the loss of ``model`` on it.
         report: takes step, share of the budget spent and mean loss, about every 15 seconds.
-        between: takes share spent and the averaged model, after every step.
+        seconds, steps: the budget, whichever is spent first; 0 for no limit.
+        checkpoint: where the run is kept now and then.
+        resume: go on from there.
+        wrote: takes the averaged model after each write.
         frozen: normalisations that keep their statistics.
+
+    Raises:
+        ModelUnavailable: what was kept is damaged or of another run.
     """
     optimiser = GuardedOptimiser(model, rate=schedule.rate, decay=schedule.decay)
-    averaged = copy.deepcopy(model).eval()
-    start = said = time.monotonic()
-    step, total = 0, torch.zeros((), device=next(model.parameters()).device)
-    since = 0
-    while True:
-        spent = max((time.monotonic() - start) / budget.seconds, step / budget.steps)
-        if spent >= 1:
-            break
-        factor = min(spent / schedule.warm_up, 0.5 * (1 + math.cos(math.pi * spent)), 1.0)
+    average = Average(model, decay=schedule.average)
+    networks, inner = {"model": model, "average": average.network}, {"steps": optimiser.inner}
+    facts = (checkpoint.load(networks, inner) if checkpoint is not None and resume else None) or {}
+    budget = Budget(seconds=seconds, steps=steps, spent=facts.get("elapsed", 0.0), step=facts.get("step", 0))
+    average.count = facts.get("averaged", 0)
+    if budget.step:
+        # Not the draws of the first steps once more.
+        torch.manual_seed(torch.initial_seed() + budget.step)
+    said = time.monotonic()
+    total, since = torch.zeros((), device=next(model.parameters()).device), 0
+    while not budget.over:
         model.train()
         for part in frozen:
             part.eval()
         loss = loss_of()
-        step += 1
-        if optimiser.step(loss, factor=max(factor, 1e-3)):
-            _blend(averaged, model, min(schedule.average, step / (step + 10)))
+        if optimiser.step(loss, factor=one_cycle(budget.progress, floor=1e-3)):
+            average.update(model)
             total += loss.detach()
             since += 1
-        if time.monotonic() - said > 15:
-            report(step, spent, float(total) / max(since, 1))
+        budget.step += 1
+        if time.monotonic() - said > _EVERY:
+            report(budget.step, budget.progress, float(total) / max(since, 1))
             said, since = time.monotonic(), 0
             total.zero_()
-        if between is not None:
-            between(spent, averaged)
-    return averaged, step
-
-
-@torch.no_grad()
-def _blend(averaged: nn.Module, model: nn.Module, keep: float) -> None:
-    mean, new = list(averaged.parameters()), list(model.parameters())
-    torch._foreach_lerp_(mean, new, 1 - keep)
-    for one, other in zip(averaged.buffers(), model.buffers(), strict=True):
-        one.copy_(other)
+        if checkpoint is not None and checkpoint.due():
+            stands = {"step": budget.step, "elapsed": round(budget.elapsed, 1), "averaged": average.count}
+            checkpoint.save(networks, inner, stands)
+            wrote(average.network)
+    return average.network, budget.step
 
 
 def separator_loss(

@@ -5,7 +5,6 @@ Legend: L labels, D dims.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +18,16 @@ from mmkit.config import Settings
 from mmkit.encoders import encoder as load_encoder
 from mmkit.encoders.device import resolve_device
 from mmkit.errors import UsageError
+from mmkit.training.checkpoint import Checkpoint
 from mmkit.types import Modality
 from mmkit_separate.networks.spectra import Resolution
 from mmkit_separate.training.data import RATE, TrainingData, label_queries, modality_statistics
-from mmkit_separate.training.loop import Budget, Schedule, fit, separator_loss, tower_loss
+from mmkit_separate.training.loop import Schedule, fit, separator_loss, tower_loss
 from mmkit_separate.training.mixing import Mixer, Queries
 from mmkit_separate.training.pool import Pool
 from mmkit_separate.weights import build, load_folder, locate, save_folder
 
-__all__ = ["RECIPES", "Plan", "train"]
+__all__ = ["RECIPES", "STATE", "Plan", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class _Recipe:
 
 
 _MEMORY: Final = 700
-#: Seconds between two times that the averaged weights are written.
-_KEEP_EVERY: Final = 60.0
+#: Where a run is kept until it is over.
+STATE: Final = "state.safetensors"
 _WIDE: Final = {"window": 0.064, "hop": 0.020, "bins": 1024}
 # The paper's 1024 and 256 samples at 16 kHz.
 _PAPER: Final = {"window": 0.064, "hop": 0.016, "bins": 512}
@@ -102,12 +102,24 @@ class Plan:
 
 
 def train(
-    data: TrainingData, plan: Plan, out: Path, *, chosen: Settings, report: Callable[[str], None]
+    data: TrainingData,
+    plan: Plan,
+    out: Path,
+    *,
+    chosen: Settings,
+    report: Callable[[str], None],
+    resume: bool = False,
 ) -> dict[str, Any]:
     """Train and write ``out``; returns steps and the last mean loss.
 
+    Every minute the run is kept in ``out``, and what it has so far is written as a model.
+
+    Args:
+        resume: go on with the run of the same plan that was broken off in ``out``.
+
     Raises:
         UsageError: a recipe, domain or label that is not known.
+        ModelUnavailable: what was kept is damaged or of another run.
     """
     if plan.recipe not in RECIPES:
         raise UsageError(f"Expected one of {', '.join(RECIPES)}, but received {plan.recipe!r}", where="--architecture")
@@ -165,19 +177,23 @@ def train(
         "labels": labels,
         "gap": gap,
     }
-    kept = time.monotonic()
-
-    def keep(share: float, averaged: nn.Module) -> None:
-        # What a kill would find; --start goes on from it.
-        nonlocal kept
-        if time.monotonic() - kept > _KEEP_EVERY:
-            save_folder(out, config, averaged, extra)
-            kept = time.monotonic()
-
-    schedule = Schedule(rate=plan.rate or recipe.rate, decay=recipe.decay)
-    frozen = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)] if plan.keep_statistics else ()
-    averaged, steps = fit(model, loss, Budget(plan.seconds, plan.steps), schedule, told, between=keep, frozen=frozen)
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoint = Checkpoint(out / STATE)
+    averaged, steps = fit(
+        model,
+        loss,
+        Schedule(rate=plan.rate or recipe.rate, decay=recipe.decay),
+        told,
+        seconds=plan.seconds,
+        steps=plan.steps,
+        checkpoint=checkpoint,
+        resume=resume,
+        # What the others find meanwhile.
+        wrote=lambda network: save_folder(out, config, network, extra),
+        frozen=[part for part in model.modules() if isinstance(part, nn.BatchNorm2d)] if plan.keep_statistics else (),
+    )
     save_folder(out, config, averaged, extra)
+    checkpoint.path.unlink(missing_ok=True)
     return {"out": str(out), "steps": steps, "sounds": len(data.sounds), "labels": len(labels), "losses": losses}
 
 
