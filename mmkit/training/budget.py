@@ -12,24 +12,28 @@ class Budget:
     """Ends after so many seconds or steps, whichever comes first. The clock starts when it is made.
 
     Args:
-        seconds, steps: at most; 0 for no limit, and one of them must be above 0.
-        spent, step: seconds and steps that an earlier part of the run took.
+        seconds, steps: at most; None for no limit, 0 for nothing at all.
 
     Attributes:
         step: how many are done; the training counts it up.
 
     Raises:
-        ValueError: neither is above 0.
+        ValueError: neither is given.
     """
 
-    def __init__(self, *, seconds: float = 0.0, steps: int = 0, spent: float = 0.0, step: int = 0) -> None:
-        if seconds <= 0 and steps <= 0:
-            raise ValueError("Expected seconds or steps above 0")
-        self.seconds = seconds if seconds > 0 else math.inf
-        self.steps = steps if steps > 0 else math.inf
-        self.step = step
-        self._spent = spent
+    def __init__(self, *, seconds: float | None = None, steps: int | None = None) -> None:
+        if seconds is None and steps is None:
+            raise ValueError("Expected seconds or steps")
+        self.seconds = math.inf if seconds is None else seconds
+        self.steps = math.inf if steps is None else steps
+        self.step = 0
+        self._spent = 0.0
         self._started = time.monotonic()
+
+    def take_up(self, *, spent: float, step: int) -> None:
+        """Go on from what an earlier part of the run took."""
+        self._spent, self._started = spent, time.monotonic()
+        self.step = step
 
     @property
     def elapsed(self) -> float:
@@ -39,6 +43,8 @@ class Budget:
     @property
     def progress(self) -> float:
         """From 0 to 1."""
+        if not self.steps or not self.seconds:
+            return 1.0
         return min(1.0, max(self.step / self.steps, self.elapsed / self.seconds))
 
     @property

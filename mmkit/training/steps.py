@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -18,7 +18,15 @@ _MOST_SKIPPED = 50
 class GuardedOptimiser:
     """AdamW that never takes a step whose loss or gradient is not finite.
 
+    Args:
+        network: what is trained: its parameters that require gradients.
+        rate: the highest learning rate.
+        decay: weight decay of matrices and kernels; vectors and scalars have none.
+        clip: the longest gradient.
+        share: of the rate, for a parameter of this name.
+
     Attributes:
+        inner: the optimiser itself.
         skipped: steps that were not taken.
     """
 
@@ -30,13 +38,15 @@ class GuardedOptimiser:
         decay: float = 0.05,
         clip: float = 1.0,
         betas: tuple[float, float] = (0.9, 0.98),
+        share: Callable[[str], float] = lambda name: 1.0,
     ) -> None:
-        self._trained = [value for value in network.parameters() if value.requires_grad]
-        matrices = [value for value in self._trained if value.ndim > 1]
-        rest = [value for value in self._trained if value.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
-        fused = self._trained[0].is_cuda
-        self.inner = torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, betas=betas, fused=fused)
+        members: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, value in network.named_parameters():
+            if value.requires_grad:
+                members.setdefault((share(name), decay if value.ndim > 1 else 0.0), []).append(value)
+        groups = [{"params": some, "weight_decay": own, "share": part} for (part, own), some in members.items()]
+        self._trained = [value for some in members.values() for value in some]
+        self.inner = torch.optim.AdamW(groups, lr=rate, betas=betas, fused=self._trained[0].is_cuda)
         self._rate, self._clip = rate, clip
         self.skipped = 0
         self._in_a_row = 0
@@ -62,7 +72,7 @@ class GuardedOptimiser:
             return False
         self._in_a_row = 0
         for group in self.inner.param_groups:
-            group["lr"] = self._rate * factor
+            group["lr"] = self._rate * group["share"] * factor
         self.inner.step()
         return True
 

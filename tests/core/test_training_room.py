@@ -25,12 +25,15 @@ def test_a_budget_ends_after_its_steps_or_its_seconds(monkeypatch: pytest.Monkey
     assert count == 40
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    budget = Budget(seconds=10, spent=4, step=7)
+    budget = Budget(seconds=10)
+    budget.take_up(spent=4, step=7)
     monkeypatch.setattr(time, "monotonic", lambda: now + 3)
     assert (budget.elapsed, budget.progress, budget.step) == (7, 0.7, 7)
     monkeypatch.setattr(time, "monotonic", lambda: now + 6)
     assert budget.over
-    with pytest.raises(ValueError, match="above 0"):
+    assert Budget(steps=0).over
+    assert Budget(seconds=0, steps=5).over
+    with pytest.raises(ValueError, match="seconds or steps"):
         Budget()
 
 

@@ -44,3 +44,14 @@ def test_the_factor_scales_the_step() -> None:
 def test_half_precision_is_the_gpu_s_alone() -> None:
     with autocast(torch.device("cpu")):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_parameters_may_have_a_share_of_the_rate() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+    guarded = GuardedOptimiser(net, rate=0.1, share=lambda name: 0.5 if name.startswith("0.") else 1.0)
+    before = [value.detach().clone() for value in net.parameters()]
+    assert guarded.step(net(torch.ones(1, 2)).sum(), factor=0.2)
+    moved = [float((a - b.detach()).abs().max()) for a, b in zip(before, net.parameters(), strict=True)]
+    # Adam's first step is as long as the rate; decay adds a hundredth of a weight.
+    assert moved[1] == pytest.approx(0.01, rel=0.01)
+    assert moved[3] == pytest.approx(0.02, rel=0.01)

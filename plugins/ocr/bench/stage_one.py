@@ -30,13 +30,14 @@ from mmkit_ocr.rendering.masks import WordMasks
 from mmkit_ocr.rendering.words import Words
 from mmkit_ocr.training.fit import natural_noise
 from mmkit_ocr.training.losses import permuted_loss
+from mmkit_ocr.training.pictures_stage import FLOOR, RISE
 from mmkit_ocr.training.placing import ink_widths, jittered, placed
-from mmkit_ocr.training.schedule import Budget, one_cycle
 from mmkit_ocr.training.setup import background_photos, labelled_crops, start_network, word_lists
 from mmkit_ocr.training.words_stage import pretrain_decoder
 from torch import Tensor, nn
 
 from mmkit.encoders.mini import WEIGHTS
+from mmkit.training.budget import Budget, one_cycle
 
 
 def main() -> None:
@@ -135,7 +136,7 @@ def train(
     checks, started = [], time.monotonic()
     for step in range(1, given.steps + 1):
         for group in optimiser.param_groups:
-            group["lr"] = 7e-4 * one_cycle(step / given.steps)
+            group["lr"] = 7e-4 * one_cycle(step / given.steps, rise=RISE, floor=FLOOR)
         rows = rng.choice(shown, given.batch)
         logits = network.decoder(memory_of(network, features, rows), numbers[rows], permutation_masks(4, drawing))
         loss = permuted_loss(logits, numbers[rows])

@@ -1,4 +1,4 @@
-"""Packing, batches, losses, the guard, and a run that is stopped and taken up."""
+"""Packing, batches, losses, and a run that is stopped and taken up."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import torch
 from mmkit_translate.model.sizes import NAMED, Sizes
 from mmkit_translate.training import packing
 from mmkit_translate.training.batches import Batches, caption_pairs, held_out_pairs, padded, parallel_pairs
-from mmkit_translate.training.checkpoint import Checkpoint, Position
-from mmkit_translate.training.fit import Budget, Fit, Stage
-from mmkit_translate.training.guard import FiniteGuard
+from mmkit_translate.training.fit import Fit, Stage
 from mmkit_translate.training.losses import distance, smoothed_cross_entropy
 from mmkit_translate.training.packed import Packed
 from mmkit_translate.training.run import Run, train
-from mmkit_translate.training.schedule import Average, learning_rate
 from mmkit_translate.training.stages import Recipe, caption_stage, text_vectors, tower_stage, translation_stage
 
 from mmkit.errors import BadInput, MmkitError, UsageError
+from mmkit.training.budget import Budget
+from mmkit.training.checkpoint import Checkpoint
 from mmkit.types import Embeddings, EncoderSpec
 
 LANGUAGES = ("en", "de", "fr", "cs")
@@ -141,29 +140,8 @@ def test_every_loss_can_be_taken_in_bfloat16(network, packed: Packed, vocabulary
         assert all(value.grad.isfinite().all() for value in stage.parameters if value.grad is not None)
 
 
-def test_the_guard_leaves_out_what_is_no_number_and_ends_a_run_of_it():
-    guard = FiniteGuard(patience=3)
-    assert [guard.passes(value) for value in (1.0, float("nan"), float("inf"), 2.0)] == [True, False, False, True]
-    assert guard.skipped == 2
-    assert not guard.passes(float("nan")) and not guard.passes(float("nan"))
-    with pytest.raises(MmkitError, match="3 steps in a row"):
-        guard.passes(float("nan"))
-
-
-def test_the_rate_rises_and_falls_and_the_mean_follows():
-    rates = [learning_rate(1.0, done / 100) for done in range(101)]
-    assert max(rates) == pytest.approx(1.0) and rates[0] == pytest.approx(0.02) and rates[-1] == pytest.approx(0.01)
-    weight = torch.nn.Parameter(torch.zeros(1))
-    average = Average([weight], decay=0.5)
-    weight.data.fill_(1.0)
-    average.update()
-    assert average.mean[0] == pytest.approx(0.9)
-    average.exchange()
-    assert weight.item() == pytest.approx(0.9) and average.mean[0].item() == 1.0
-
-
 def fit(network, path: Path) -> Fit:  # type: ignore[no-untyped-def]
-    return Fit(network, Checkpoint(path), lambda: None, lambda line: None, torch.device("cpu"), checkpoint_every=0.0)
+    return Fit(network, Checkpoint(path, every=0.0), lambda: None, lambda line: None, torch.device("cpu"))
 
 
 def test_a_step_without_a_finite_loss_changes_nothing_and_is_counted(network, packed: Packed, vocabulary, tmp_path):  # type: ignore[no-untyped-def]
@@ -185,7 +163,7 @@ def test_a_step_without_a_finite_loss_changes_nothing_and_is_counted(network, pa
     always = Stage("translation", stage.parameters, stage.batches, lambda a, b: stage.loss(a, b) * float("nan"), 1e-3)
     kept = (tmp_path / "c.safetensors").read_bytes()
     run = Fit(network, Checkpoint(tmp_path / "c.safetensors"), lambda: None, lambda line: None, torch.device("cpu"))
-    with pytest.raises(MmkitError, match="20 steps in a row"):
+    with pytest.raises(MmkitError, match="50 steps in a row"):
         run.run(always, Budget(steps=100), resume=False)
     assert (tmp_path / "c.safetensors").read_bytes() == kept, "the last good checkpoint stands"
 
@@ -244,17 +222,6 @@ def test_all_stages_learn_a_few_sentences_by_heart(packed: Packed, vocabulary, t
     before = run.output.read_bytes()
     train(run, packed, vocabulary, resume=True)  # nothing is left to do
     assert len(run.output.read_bytes()) == len(before)
-
-
-def test_a_checkpoint_says_where_it_stands_or_that_it_is_none(tmp_path: Path):
-    checkpoint = Checkpoint(tmp_path / "c.safetensors")
-    assert checkpoint.position() is None
-    checkpoint.path.write_bytes(b"no")
-    with pytest.raises(BadInput, match="is no checkpoint"):
-        checkpoint.position()
-    assert Budget().done(Position("x", step=10**6)) == 0.0
-    assert Budget(steps=0).done(Position("x")) == 1.0
-    assert Budget(steps=10, seconds=2.0).done(Position("x", step=1, seconds=1.0)) == 0.5
 
 
 def test_the_large_model_fits_thirty_megabytes():

@@ -97,7 +97,8 @@ def train_gan(
     judge = GuardedOptimiser(critic, rate=plan.critic_rate)
     networks, inner = {"model": model, "critic": critic}, {"gan": optimiser.inner, "judge": judge.inner}
     facts = (checkpoint.load(networks, inner) if checkpoint is not None and resume else None) or {}
-    budget = Budget(seconds=seconds, steps=steps, spent=float(facts.get("elapsed", 0)), step=int(facts.get("step", 0)))
+    budget = Budget(seconds=seconds or None, steps=steps or None)
+    budget.take_up(spent=float(facts.get("elapsed", 0)), step=int(facts.get("step", 0)))
     optimiser.skipped = int(facts.get("skipped", 0))
     generator = torch.Generator(device).manual_seed(plan.seed + budget.step)
     number = model.shape.languages.index(plan.language)

@@ -83,7 +83,8 @@ def train_warm(
     optimiser = GuardedOptimiser(model, rate=plan.rate)
     found = checkpoint.load({"model": model}, {"warm": optimiser.inner}) if checkpoint is not None and resume else None
     facts = found or {}
-    budget = Budget(seconds=seconds, steps=steps, spent=float(facts.get("elapsed", 0)), step=int(facts.get("step", 0)))
+    budget = Budget(seconds=seconds or None, steps=steps or None)
+    budget.take_up(spent=float(facts.get("elapsed", 0)), step=int(facts.get("step", 0)))
     optimiser.skipped = int(facts.get("skipped", 0))
     generator = torch.Generator(device).manual_seed(plan.seed + budget.step)
     batches = batches_of(

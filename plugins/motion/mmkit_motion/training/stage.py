@@ -100,7 +100,7 @@ class Stage:
 
     def go_on(self, facts: Mapping[str, Any]) -> None:
         """Count on from ``facts``."""
-        self.budget = Budget(seconds=self.budget.seconds, spent=facts["elapsed"], step=facts["step"])
+        self.budget.take_up(spent=facts["elapsed"], step=facts["step"])
         self.average.count, self.optimiser.skipped = facts["averaged"], facts["skipped"]
         # Not the draws of the first steps once more.
         torch.manual_seed(torch.initial_seed() + self.budget.step)

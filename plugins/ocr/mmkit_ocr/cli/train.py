@@ -81,8 +81,8 @@ def train(
     from mmkit.cli.output import emit, emit_json, note
     from mmkit.config import settings
     from mmkit.encoders.device import resolve_device
+    from mmkit.training.checkpoint import Checkpoint
     from mmkit_ocr.recogniser.weights import save_network
-    from mmkit_ocr.training.checkpoint import Checkpoint
     from mmkit_ocr.training.fit import Material, Plan, fit
     from mmkit_ocr.training.pictures_stage import Recipe
     from mmkit_ocr.training.setup import background_photos, labelled_crops, start_network, word_lists

@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmkit.training.budget import Budget
+from mmkit.training.checkpoint import Checkpoint
 from mmkit_ocr.recogniser.network import HEIGHT, Network
 from mmkit_ocr.recogniser.tower import TextTower
 from mmkit_ocr.rendering.compose import compose
-from mmkit_ocr.training.checkpoint import Checkpoint
 from mmkit_ocr.training.crops import CropSet, Mixture, split
 from mmkit_ocr.training.feed import MaskPool
 from mmkit_ocr.training.pictures_stage import Recipe, train_pictures
 from mmkit_ocr.training.placing import ink_widths, jittered, placed
-from mmkit_ocr.training.schedule import Budget
 from mmkit_ocr.training.validate import validate
 from mmkit_ocr.training.words_stage import pretrain_decoder
 
@@ -190,7 +190,7 @@ def _fit(
         keep=keep,
     )
     metrics["stage_2"] = {"steps": budget.step, "seconds": round(time.monotonic() - started, 1), "masks": pool.size}
-    average.swap()
+    average.swap(network)
     check(network)
     return metrics
 

@@ -8,24 +8,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmkit.training.average import Average
+from mmkit.training.budget import Budget, one_cycle
+from mmkit.training.checkpoint import Checkpoint
+from mmkit.training.steps import GuardedOptimiser, autocast
 from mmkit_ocr.recogniser.alignment import contrastive_loss
 from mmkit_ocr.recogniser.decoder import permutation_masks
 from mmkit_ocr.recogniser.network import HEIGHT, Network
 from mmkit_ocr.recogniser.tower import TextTower, pooled_states
 from mmkit_ocr.rendering.augment import augment
 from mmkit_ocr.rendering.compose import compose
-from mmkit_ocr.training.checkpoint import Checkpoint
 from mmkit_ocr.training.crops import Mixture
 from mmkit_ocr.training.feed import MaskPool
 from mmkit_ocr.training.losses import draft_loss, permuted_loss
 from mmkit_ocr.training.placing import ink_widths, jittered, placed, stretched
-from mmkit_ocr.training.schedule import Average, Budget, one_cycle
 
-__all__ = ["Recipe", "train_pictures"]
+__all__ = ["FLOOR", "RISE", "Recipe", "train_pictures"]
+
+#: Of the learning rate: the share of the time it rises over, and where it ends.
+RISE: Final = 0.08
+FLOOR: Final = 0.002
+#: Layers that came with PP-OCRv6.
+_KEPT: Final = ("backbone", "neck", "ctc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +86,24 @@ def train_pictures(
 
     Args:
         backgrounds: (M, 3, h, w) uint8 photos on the device.
-        check: called a few times on the way, with the averaged weights in place.
-        checkpoint: where the run is kept, and taken up again; for a budget in steps.
-        keep: called every minute with the averaged weights in place, to store them.
+        check: called a few times on the way with the network of the averaged weights.
+        checkpoint: where the run is kept, and taken up again.
+        keep: called every minute with the network of the averaged weights, to store it.
     """
     device = next(network.parameters()).device
     network.to(memory_format=torch.channels_last)
-    optimiser = _optimiser(network, recipe, device)
+    optimiser = GuardedOptimiser(
+        network,
+        rate=recipe.rate,
+        decay=recipe.weight_decay,
+        clip=5.0,
+        share=lambda name: recipe.kept_rate if name.split(".")[0] in _KEPT else 1.0,
+    )
     average = Average(network, decay=recipe.decay)
-    if checkpoint is not None:
-        budget.step = checkpoint.load(network, average, optimiser)
+    networks, inner = {"network": network, "average": average.network}, {"steps": optimiser.inner}
+    if checkpoint is not None and (found := checkpoint.load(networks, inner)):
+        budget.take_up(spent=found["elapsed"], step=found["step"])
+        average.count = found["averaged"]
     # A run that goes on draws afresh, not what it has drawn already.
     seed += 1_000_003 * budget.step
     drawing = torch.Generator().manual_seed(seed)
@@ -96,29 +113,24 @@ def train_pictures(
     spell = torch.compile(network.decoder, dynamic=False) if recipe.compiled else network.decoder
     network.train()
     shown = kept = time.monotonic()
-    checked, shown_step = budget.progress(), budget.step
+    checked, shown_step = budget.progress, budget.step
     losses: Tensor | None = None
-    while (done := budget.progress()) < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * one_cycle(done)
+    while (done := budget.progress) < 1:
         pictures, numbers, states, near = _batch(
             pool, backgrounds, real, real_states, recipe, network.shape.width, drawing_here
         )
         masks = permutation_masks(recipe.permutations, drawing).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with autocast(device):
             seen = see(pictures.contiguous(memory_format=torch.channels_last))
             logits = spell(seen.memory, numbers, masks)
             aligned = _alignment(network, seen.memory, numbers, states, near)
         parts = torch.stack([permuted_loss(logits, numbers), draft_loss(seen.draft, numbers), aligned])
         loss = parts[0] + recipe.draft * parts[1] + recipe.contrast * parts[2]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        average.update()
-        budget.advance()
-        losses = parts.detach() if losses is None else losses.lerp(parts.detach(), 0.05)
-        if time.monotonic() - shown > 15:
+        if optimiser.step(loss, factor=one_cycle(done, rise=RISE, floor=FLOOR)):
+            average.update(network)
+            losses = parts.detach() if losses is None else losses.lerp(parts.detach(), 0.05)
+        budget.step += 1
+        if losses is not None and time.monotonic() - shown > 15:
             speed = (budget.step - shown_step) / (time.monotonic() - shown)
             shown, shown_step = time.monotonic(), budget.step
             values = ", ".join(f"{value:.3f}" for value in losses.tolist())
@@ -127,17 +139,14 @@ def train_pictures(
                 f"{speed:.2f} steps/s, {pool.size} masks"
             )
         if checkpoint is not None and checkpoint.due():
-            checkpoint.save(budget.step, network, average, optimiser)
+            stands = {"step": budget.step, "elapsed": round(budget.elapsed, 1), "averaged": average.count}
+            checkpoint.save(networks, inner, stands)
         if keep is not None and time.monotonic() - kept > 60:
             kept = time.monotonic()
-            average.swap()
-            keep(network)
-            average.swap()
+            keep(average.network)
         if check is not None and done - checked >= 0.22:
             checked = done
-            average.swap()
-            check(network)
-            average.swap()
+            check(average.network)
     network.eval()
     return average
 
@@ -186,23 +195,3 @@ def _alignment(
     same = (folded[: len(numbers), None] == folded[None]).all(2)
     scale = network.space.log_scale.exp().clamp(max=100.0)
     return contrastive_loss(network.space.crops(memory).float(), words.float(), same, scale)
-
-
-def _optimiser(network: Network, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, value in network.named_parameters():
-        kept = name.split(".")[0] in ("backbone", "neck", "ctc")
-        groups.setdefault((kept, value.ndim >= 2), []).append(value)
-    return torch.optim.AdamW(
-        [
-            {
-                "params": values,
-                "lr": recipe.rate,
-                "peak": recipe.rate * (recipe.kept_rate if kept else 1.0),
-                "weight_decay": recipe.weight_decay if decays else 0.0,
-            }
-            for (kept, decays), values in groups.items()
-        ],
-        betas=(0.9, 0.98),
-        fused=device.type == "cuda",
-    )

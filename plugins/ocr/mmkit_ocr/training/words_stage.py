@@ -17,12 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmkit.training.budget import Budget, one_cycle
+from mmkit.training.steps import GuardedOptimiser, autocast
 from mmkit_ocr.recogniser.charset import PAD, to_numbers
 from mmkit_ocr.recogniser.decoder import Decoder, permutation_masks
 from mmkit_ocr.recogniser.decoding import read_forward
 from mmkit_ocr.recogniser.tower import TextTower
 from mmkit_ocr.training.losses import permuted_loss
-from mmkit_ocr.training.schedule import Budget, one_cycle
+from mmkit_ocr.training.pictures_stage import FLOOR, RISE
 
 __all__ = ["pretrain_decoder"]
 
@@ -58,9 +60,7 @@ def pretrain_decoder(
     numbers = torch.from_numpy(to_numbers(words)).to(device)
     states, mask = _all_states(tower, words, device)
     adapter = nn.Identity() if tower.width == decoder.dim else nn.Linear(tower.width, decoder.dim).to(device)
-    trained = [*decoder.parameters(), *adapter.parameters()]
-    fused = device.type == "cuda"
-    optimiser = torch.optim.AdamW(trained, rate, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
+    optimiser = GuardedOptimiser(nn.ModuleList([decoder, adapter]), rate=rate, decay=0.01, clip=5.0)
     drawing = torch.Generator().manual_seed(seed)
     drawing_here = torch.Generator(device).manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -74,19 +74,14 @@ def pretrain_decoder(
         own = torch.where(mask[rows][..., None], own, own[:, :1])
         return own + _PERTURBATION * added
 
-    while (done := budget.progress()) < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = rate * one_cycle(done)
+    while (done := budget.progress) < 1:
         rows = torch.from_numpy(rng.integers(len(words), size=min(batch, len(words)))).to(device)
         masks = permutation_masks(permutations, drawing).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with autocast(device):
             logits = decoder(memory_of(rows), numbers[rows], masks)
         loss = permuted_loss(logits, numbers[rows])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(trained, 5.0)
-        optimiser.step()
-        budget.advance()
+        optimiser.step(loss, factor=one_cycle(done, rise=RISE, floor=FLOOR))
+        budget.step += 1
         if time.monotonic() - shown > 15:
             shown = time.monotonic()
             log(f"stage 1: step {budget.step}, {100 * done:.0f} %, loss {float(loss.detach()):.3f}")

@@ -8,14 +8,14 @@ import pytest
 import torch
 from mmkit_ocr.recogniser.charset import EOS, PAD, SLOTS, to_numbers
 from mmkit_ocr.recogniser.decoder import Decoder
-from mmkit_ocr.training.checkpoint import Checkpoint
 from mmkit_ocr.training.crops import Mixture, crop_set, split
 from mmkit_ocr.training.losses import draft_loss, permuted_loss
 from mmkit_ocr.training.placing import placed, stretched
-from mmkit_ocr.training.schedule import Average, Budget, one_cycle
 from mmkit_ocr.training.spelling import near_word, read_words
 from mmkit_ocr.training.words_stage import pretrain_decoder
 from torch.nn import functional as F
+
+from mmkit.training.budget import Budget
 
 
 class _Spelt:
@@ -49,61 +49,6 @@ def test_draft_loss_passes_words_that_do_not_fit() -> None:
     loss = draft_loss(torch.zeros(2, 12, 95, requires_grad=True), numbers)
     assert torch.isfinite(loss)
     assert float(loss) > 0
-
-
-def test_the_rate_rises_and_falls() -> None:
-    rates = [one_cycle(step / 100) for step in range(101)]
-    assert max(rates) == pytest.approx(1.0, abs=0.01)
-    assert rates.index(max(rates)) == 8
-    assert rates[0] < 0.01
-    assert rates[-1] < 0.01
-
-
-def test_a_budget_has_one_measure() -> None:
-    with pytest.raises(ValueError, match="either"):
-        Budget(steps=1, seconds=1)
-    budget = Budget(steps=2)
-    budget.advance()
-    assert budget.progress() == 0.5
-    assert Budget(until=0.0).progress() == 1.0
-
-
-def test_swapping_twice_changes_nothing() -> None:
-    layer = torch.nn.Linear(3, 3)
-    before = layer.weight.detach().clone()
-    average = Average(layer)
-    with torch.no_grad():
-        layer.weight += 1
-    average.update()
-    average.swap()
-    assert not torch.equal(layer.weight, before + 1)
-    average.swap()
-    assert torch.equal(layer.weight, before + 1)
-
-
-def test_a_run_goes_on_where_it_was_kept(tmp_path: Path) -> None:
-    def start() -> tuple[torch.nn.Linear, Average, torch.optim.Optimizer]:
-        torch.manual_seed(0)
-        layer = torch.nn.Linear(4, 2)
-        return layer, Average(layer), torch.optim.AdamW(layer.parameters(), 0.1)
-
-    def step(layer: torch.nn.Linear, average: Average, optimiser: torch.optim.Optimizer) -> None:
-        optimiser.zero_grad()
-        layer(torch.ones(1, 4)).square().sum().backward()
-        optimiser.step()
-        average.update()
-
-    one = start()
-    for _ in range(3):
-        step(*one)
-    Checkpoint(tmp_path / "state").save(3, *one)
-    step(*one)
-    other = start()
-    assert Checkpoint(tmp_path / "state").load(*other) == 3
-    step(*other)
-    assert torch.allclose(one[0].weight, other[0].weight, atol=1e-6)
-    assert torch.allclose(one[1].mean[0], other[1].mean[0], atol=1e-6)
-    assert Checkpoint(tmp_path / "none").load(*other) == 0
 
 
 def test_the_decoder_learns_to_spell_from_words_alone() -> None:

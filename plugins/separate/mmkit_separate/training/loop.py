@@ -48,8 +48,8 @@ def fit(
     schedule: Schedule,
     report: Callable[[int, float, float], None],
     *,
-    seconds: float = 0.0,
-    steps: int = 0,
+    seconds: float | None = None,
+    steps: int | None = None,
     checkpoint: Checkpoint | None = None,
     resume: bool = False,
     wrote: Callable[[nn.Module], None] = lambda averaged: None,
@@ -60,7 +60,7 @@ def fit(
     Args:
         loss_of: draws a batch and returns the loss of ``model`` on it.
         report: takes step, share of the budget spent and mean loss, about every 15 seconds.
-        seconds, steps: the budget, whichever is spent first; 0 for no limit.
+        seconds, steps: the budget, whichever is spent first.
         checkpoint: where the run is kept now and then.
         resume: go on from there.
         wrote: takes the averaged model after each write.
@@ -73,7 +73,8 @@ def fit(
     average = Average(model, decay=schedule.average)
     networks, inner = {"model": model, "average": average.network}, {"steps": optimiser.inner}
     facts = (checkpoint.load(networks, inner) if checkpoint is not None and resume else None) or {}
-    budget = Budget(seconds=seconds, steps=steps, spent=facts.get("elapsed", 0.0), step=facts.get("step", 0))
+    budget = Budget(seconds=seconds, steps=steps)
+    budget.take_up(spent=facts.get("elapsed", 0.0), step=facts.get("step", 0))
     average.count = facts.get("averaged", 0)
     if budget.step:
         # Not the draws of the first steps once more.

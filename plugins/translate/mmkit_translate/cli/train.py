@@ -103,7 +103,7 @@ def _vocabulary(path: Path):  # type: ignore[no-untyped-def]
 
 
 def _budgets(seconds: float | None, parts: str, steps: str | None):  # type: ignore[no-untyped-def]
-    from mmkit_translate.training.fit import Budget
+    from mmkit.training.budget import Budget
     from mmkit_translate.training.run import STAGES
 
     if (seconds is None) == (steps is None):

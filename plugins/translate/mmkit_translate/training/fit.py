@@ -7,34 +7,42 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
+from mmkit.training.average import Average
+from mmkit.training.budget import Budget, one_cycle
+from mmkit.training.checkpoint import Checkpoint
+from mmkit.training.steps import GuardedOptimiser, autocast
 from mmkit_translate.training.batches import Batches
-from mmkit_translate.training.checkpoint import Checkpoint, Position
-from mmkit_translate.training.guard import FiniteGuard
-from mmkit_translate.training.schedule import Average, learning_rate
 
-__all__ = ["Budget", "Fit", "Stage"]
+__all__ = ["Fit", "Position", "Stage"]
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """When a stage is over: after ``steps``, or after ``seconds``, whatever comes first; None is no limit."""
+@dataclass(slots=True)
+class Position:
+    """Where a run stands.
 
-    steps: int | None = None
-    seconds: float | None = None
+    Attributes:
+        stage: its name.
+        step: steps of this stage.
+        epoch, batch: of the data.
+        elapsed: seconds spent on this stage.
+        best: the best validation score so far.
+        skipped: steps of this stage that were left out.
+        averaged: how often the mean of the weights was updated.
+    """
 
-    def done(self, position: Position) -> float:
-        """The part that is over, 0 to 1. With no limit it is 0 for ever."""
-        parts = [0.0]
-        if self.steps is not None:
-            parts.append(position.step / self.steps if self.steps else 1.0)
-        if self.seconds is not None:
-            parts.append(position.seconds / self.seconds if self.seconds else 1.0)
-        return min(max(parts), 1.0)
+    stage: str
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    elapsed: float = 0.0
+    best: float = -1.0
+    skipped: int = 0
+    averaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ class Fit:
         keep_best: writes the network as it stands, with averaged weights, for good.
         log: takes one line about the run.
         device: where it runs; bfloat16 on a GPU.
-        checkpoint_every, score_every: seconds.
+        score_every: seconds.
         advance: is told how many batches were done.
     """
 
@@ -77,7 +85,6 @@ class Fit:
     keep_best: Callable[[], None]
     log: Callable[[str], None]
     device: torch.device
-    checkpoint_every: float = 120.0
     score_every: float = 600.0
     advance: Callable[[int], None] = lambda count: None
 
@@ -85,96 +92,83 @@ class Fit:
         """Train until the budget is used up; the network then holds the averaged weights.
 
         Raises:
-            MmkitError: 20 steps in a row had a loss or a gradient that is not finite.
+            MmkitError: fifty steps in a row had a loss or a gradient that is not finite.
+            ModelUnavailable: what was kept is damaged or of another run.
         """
-        parameters = list(stage.parameters)
-        optimiser = torch.optim.AdamW(parameters, lr=0.0, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.01, fused=True)
-        average = Average(parameters)
+        trained = nn.ParameterList(stage.parameters)
+        optimiser = GuardedOptimiser(trained, rate=stage.peak, decay=0.01)
+        average = Average(trained)
         position = Position(stage.name)
-        if resume:
-            stored = self.checkpoint.position()
-            if stored is not None and stored.stage == stage.name:
-                self.checkpoint.load(self.network, average, optimiser)
-                position = stored
-        self._steps(stage, budget, position, optimiser, average)
-        average.exchange()
+        found = self.checkpoint.facts() if resume else None
+        if found is not None and found["stage"] == stage.name:
+            position = Position(**found)
+            self.checkpoint.load(self._networks(average), {"steps": optimiser.inner})
+        budget.take_up(spent=position.elapsed, step=position.step)
+        optimiser.skipped, average.count = position.skipped, position.averaged
+        self._steps(stage, budget, position, optimiser, average, trained)
+        average.swap(trained)
         return position
 
+    def _networks(self, average: Average) -> dict[str, nn.Module]:
+        return {"network": self.network, "average": average.network}
+
     def _steps(
-        self, stage: Stage, budget: Budget, position: Position, optimiser: torch.optim.Optimizer, average: Average
+        self,
+        stage: Stage,
+        budget: Budget,
+        position: Position,
+        optimiser: GuardedOptimiser,
+        average: Average,
+        trained: nn.Module,
     ) -> None:
-        guard = FiniteGuard()
-        guard.skipped = position.skipped
-        before, saved, scored, noted = (time.monotonic(),) * 4
+        scored, noted = (time.monotonic(),) * 2
         losses: list[float] = []
         self.network.train()
-        while budget.done(position) < 1.0:
+        while not budget.over:
             for sources, targets in stage.batches.epoch(position.epoch)[position.batch :]:
-                rate = learning_rate(stage.peak, budget.done(position))
-                loss = self._step(stage, sources, targets, optimiser, guard, rate)
-                if loss is not None:
-                    average.update()
-                    losses.append(loss)
-                position.step += 1
-                position.batch += 1
-                position.skipped = guard.skipped
+                with autocast(self.device):
+                    loss = stage.loss(sources.to(self.device), targets.to(self.device))
+                if optimiser.step(loss, factor=one_cycle(budget.progress, rise=0.06)):
+                    average.update(trained)
+                    losses.append(float(loss.detach()))
+                budget.step += 1
+                position.step, position.batch = budget.step, position.batch + 1
+                position.skipped, position.averaged = optimiser.skipped, average.count
                 self.advance(1)
+                position.elapsed = round(budget.elapsed, 1)
                 now = time.monotonic()
-                position.seconds += now - before
-                before = now
                 if now - noted >= 30.0:
-                    self._note(stage, position, losses, rate)
+                    self._note(position, losses)
                     noted = now
                 if stage.score is not None and now - scored >= self.score_every:
-                    self._score(stage, position, average)
+                    self._score(stage, position, average, trained)
                     scored = time.monotonic()
-                if now - saved >= self.checkpoint_every:
-                    self.checkpoint.save(position, self.network, average, optimiser)
-                    saved = time.monotonic()
-                if budget.done(position) >= 1.0:
+                if self.checkpoint.due():
+                    self._save(position, optimiser, average)
+                if budget.over:
                     break
             else:
                 position.epoch += 1
                 position.batch = 0
-        self._note(stage, position, losses, 0.0)
-        self._score(stage, position, average)
-        self.checkpoint.save(position, self.network, average, optimiser)
+        self._note(position, losses)
+        self._score(stage, position, average, trained)
+        self._save(position, optimiser, average)
 
-    def _step(
-        self,
-        stage: Stage,
-        sources: Tensor,
-        targets: Tensor,
-        optimiser: torch.optim.Optimizer,
-        guard: FiniteGuard,
-        rate: float,
-    ) -> float | None:
-        """One step, and its loss; None where it was left out."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            loss = stage.loss(sources.to(self.device), targets.to(self.device))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(stage.parameters, 1.0)
-        # One transfer for both: a sum with what is no number is no number.
-        if not guard.passes(float(loss.detach() + norm)):
-            return None
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        optimiser.step()
-        return float(loss.detach())
+    def _save(self, position: Position, optimiser: GuardedOptimiser, average: Average) -> None:
+        self.checkpoint.save(self._networks(average), {"steps": optimiser.inner}, asdict(position))
 
-    def _note(self, stage: Stage, position: Position, losses: list[float], rate: float) -> None:
+    def _note(self, position: Position, losses: list[float]) -> None:
         mean = sum(losses[-200:]) / max(len(losses[-200:]), 1)
         self.log(
-            f"{stage.name} step {position.step} epoch {position.epoch} {position.seconds:.0f} s "
-            f"loss {mean:.4f} rate {rate:.2e} skipped {position.skipped}"
+            f"{position.stage} step {position.step} epoch {position.epoch} {position.elapsed:.0f} s "
+            f"loss {mean:.4f} skipped {position.skipped}"
         )
 
-    def _score(self, stage: Stage, position: Position, average: Average) -> None:
+    def _score(self, stage: Stage, position: Position, average: Average, trained: nn.Module) -> None:
         """Score the averaged weights, and keep them where they are the best so far."""
         if stage.score is None:
             return
-        average.exchange()
+        average.swap(trained)
         self.network.eval()
         score = stage.score()
         self.log(f"{stage.name} step {position.step} validation {score:.2f} (best before {position.best:.2f})")
@@ -182,4 +176,4 @@ class Fit:
             position.best = score
             self.keep_best()
         self.network.train()
-        average.exchange()
+        average.swap(trained)

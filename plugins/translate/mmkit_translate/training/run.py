@@ -12,11 +12,12 @@ import torch
 
 from mmkit.errors import UsageError
 from mmkit.generation.vocabulary import Vocabulary
+from mmkit.training.budget import Budget
+from mmkit.training.checkpoint import Checkpoint
 from mmkit_translate.model.network import Network
 from mmkit_translate.model.sizes import Sizes
 from mmkit_translate.model.weights import new_network, save_network
-from mmkit_translate.training.checkpoint import Checkpoint
-from mmkit_translate.training.fit import Budget, Fit, Stage
+from mmkit_translate.training.fit import Fit, Stage
 from mmkit_translate.training.packed import CAPTION, Packed
 from mmkit_translate.training.stages import Recipe, caption_stage, text_vectors, tower_stage, translation_stage
 from mmkit_translate.training.validate import validation_bleu
@@ -70,8 +71,8 @@ def train(run: Run, packed: Packed, vocabulary: Vocabulary, *, start: Network | 
         UsageError: there is a run already, and ``resume`` is not set.
         MmkitError: the run gave losses that are no numbers.
     """
-    checkpoint = Checkpoint(run.folder / _CHECKPOINT)
-    reached = checkpoint.position()
+    checkpoint = Checkpoint(run.folder / _CHECKPOINT, every=run.checkpoint_every)
+    reached = checkpoint.facts()
     if reached is not None and not resume:
         raise UsageError("holds a run already", where=str(run.folder), mend="give --resume, or remove the folder")
     run.folder.mkdir(parents=True, exist_ok=True)
@@ -81,10 +82,10 @@ def train(run: Run, packed: Packed, vocabulary: Vocabulary, *, start: Network | 
     first = 0
     network.picture_shift.copy_(picture_shift(data))
     if reached is not None:
-        checkpoint.load_network(network)
-        first = STAGES.index(reached.stage)
+        checkpoint.load({"network": network}, {})
+        first = STAGES.index(reached["stage"])
         # The same lots as before would be the same dropout again.
-        torch.manual_seed(run.recipe.seed + reached.step)
+        torch.manual_seed(run.recipe.seed + reached["step"])
     log = _logger(run)
     log(
         f"{sum(value.numel() for value in network.parameters()):,} parameters on {run.device}, {len(data.unit):,} texts"
@@ -96,7 +97,6 @@ def train(run: Run, packed: Packed, vocabulary: Vocabulary, *, start: Network | 
             lambda: save_network(network, vocabulary, run.output),
             log,
             run.device,
-            checkpoint_every=run.checkpoint_every,
             score_every=run.score_every,
             advance=run.advance,
         )
