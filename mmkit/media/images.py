@@ -18,7 +18,8 @@ from PIL import Image, ImageOps
 
 from mmkit.errors import BadInput, UsageError
 from mmkit.media.pixels import to_rgb
-from mmkit.media.source import Source, atomic_path, name_of, open_source, suffix_of
+from mmkit.media.source import Source, name_of, open_source, suffix_of
+from mmkit.media.target import atomic_path
 from mmkit.types import Item
 
 __all__ = ["MAX_PIXELS", "MAX_PIXELS_VARIABLE", "image_size", "read_image", "write_image"]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmkit.errors import BadInput, UsageError
-from mmkit.media.source import Source, atomic_path, name_of, open_source, suffix_of
+from mmkit.media.source import Source, name_of, open_source, suffix_of
+from mmkit.media.target import atomic_path
 from mmkit.types import Item
 
 __all__ = ["read_motion", "write_motion"]

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, TypeAlias
 from mmkit.errors import BadInput
 from mmkit.types import Item
 
-__all__ = ["Source", "atomic_path", "name_of", "open_source", "printable", "suffix_of"]
+__all__ = ["Source", "name_of", "open_source", "printable", "suffix_of"]
 
 #: What every reader of this room takes.
 Source: TypeAlias = Item | str | os.PathLike[str] | bytes
@@ -90,22 +90,3 @@ def _open_file(path: Path, where: str) -> BinaryIO:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"cannot be read: {reason}", where=where) from error
-
-
-@contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place when the block ends well, so no half file is left.
-
-    Raises:
-        BadInput: the directory does not exist or cannot be written.
-    """
-    target = Path(path)
-    partial = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
-    try:
-        yield partial
-        partial.replace(target)
-    except OSError as error:
-        where = printable(os.fspath(target))
-        raise BadInput(f"cannot be written: {error.strerror or error}", where=where) from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -16,8 +16,9 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from mmkit.errors import BadInput, UsageError
-from mmkit.media.source import atomic_path, name_of, open_source
+from mmkit.media.source import name_of, open_source
 from mmkit.media.table_batches import TABLE_KINDS, open_batches, table_kind
+from mmkit.media.target import atomic_path
 
 __all__ = ["TABLE_KINDS", "read_table", "table_kind", "write_table"]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmkit.errors import ModelUnavailable
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 
 __all__ = ["Checkpoint", "all_finite"]
 

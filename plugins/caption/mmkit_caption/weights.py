@@ -140,7 +140,7 @@ def save_folder(
     import torch
     from safetensors.torch import save_file
 
-    from mmkit.media.source import atomic_path
+    from mmkit.media.target import atomic_path
     from mmkit.training.checkpoint import all_finite
 
     if not all_finite(model):

@@ -14,7 +14,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from mmkit.errors import BadInput
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 
 __all__ = ["read_description", "write_description"]
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmkit.errors import BadInput, MmkitError, UsageError
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 from mmkit.types import Failure, Item
 from mmkit_link.records import Records
 from mmkit_link.sketches import edit_similarities

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmkit.errors import BadInput
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 from mmkit_link.calibration import Sigmoid, fit_sigmoid
 from mmkit_link.comparisons import Features
 from mmkit_link.forest import Forest, check_forest, fit_forest

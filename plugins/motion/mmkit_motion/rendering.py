@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmkit.errors import ModelUnavailable, UsageError
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 from mmkit_motion.drawing import draw_frame, film_strip, view_of
 from mmkit_motion.reading import read_clip
 from mmkit_motion.skeleton import FPS

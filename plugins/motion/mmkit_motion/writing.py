@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from mmkit.errors import UsageError
 from mmkit.media import write_motion
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 from mmkit_motion import quaternions as q
 from mmkit_motion.bvh import format_bvh
 from mmkit_motion.skeleton import BONE_LENGTHS, FPS, JOINTS, PARENTS

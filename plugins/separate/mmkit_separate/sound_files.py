@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmkit.errors import BadInput, MissingExtra
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 
 __all__ = ["SoundSource", "SoundWriters", "open_sound"]
 

@@ -70,7 +70,7 @@ class SpectrogramBoard:
         """Draw it as PNG. Raises BadInput where it cannot be written."""
         from PIL import Image, ImageDraw, ImageFont
 
-        from mmkit.media.source import atomic_path
+        from mmkit.media.target import atomic_path
 
         filled = np.maximum(self._counts, 1)
         for column in np.flatnonzero(self._counts == 0):  # a short sound has fewer frames than columns

@@ -95,7 +95,7 @@ def save_folder(
     import torch
     from safetensors.torch import save_file
 
-    from mmkit.media.source import atomic_path
+    from mmkit.media.target import atomic_path
 
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {**network.state_dict(), **{f"extra.{name}": value for name, value in (extra or {}).items()}}

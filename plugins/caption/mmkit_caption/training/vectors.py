@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmkit.errors import BadInput
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 
 if TYPE_CHECKING:
     from mmkit.config import Settings

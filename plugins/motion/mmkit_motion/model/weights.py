@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mmkit.media.target import atomic_path
 from mmkit_motion.model.generator import MaskedGenerator
 from mmkit_motion.model.query_transformer import QueryTransformer
 from mmkit_motion.model.sizes import Sizes
@@ -65,8 +66,8 @@ def save_networks(
         network: nn.Module = getattr(networks, name)
         own = (averaged or {}).get(id(network), network.state_dict())
         state = {key: value.detach().to("cpu", torch.float16).contiguous() for key, value in own.items()}
-        save_file(state, folder / f"{file}.part")
-        (folder / f"{file}.part").replace(folder / file)
+        with atomic_path(folder / file) as partial:
+            save_file(state, partial)
     config = {
         "sizes": networks.sizes.to_dict(),
         "mean": [round(float(value), 6) for value in networks.mean],
@@ -74,7 +75,8 @@ def save_networks(
         "vocabulary": list(networks.vocabulary),
         **notes,
     }
-    (folder / "config.json").write_text(json.dumps(config) + "\n", "utf-8")
+    with atomic_path(folder / "config.json") as partial:
+        partial.write_text(json.dumps(config) + "\n", "utf-8")
 
 
 def load_networks(folder: Path) -> Networks:

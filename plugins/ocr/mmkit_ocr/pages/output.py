@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from mmkit.errors import BadInput, UsageError
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 from mmkit_ocr.pages.formats import HOCR_END, HOCR_START, hocr_page, page_rows, page_text
 from mmkit_ocr.pages.page import Page
 

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 from mmkit_ocr.recogniser.charset import BOS, SLOTS
 from mmkit_ocr.recogniser.decoding import refine
 from mmkit_ocr.recogniser.network import HEIGHT, Network

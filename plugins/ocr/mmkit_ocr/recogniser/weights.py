@@ -11,7 +11,7 @@ from typing import Final
 import torch
 
 from mmkit.errors import ModelUnavailable
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 from mmkit_ocr.recogniser.network import Network, Shape
 
 __all__ = ["BUNDLED", "load_network", "save_network"]

@@ -14,8 +14,8 @@ import numpy as np
 
 from mmkit.cli.output import emit, emit_json
 from mmkit.cli.progress import Progress
-from mmkit.media.source import atomic_path
 from mmkit.media.tables import read_table, write_table
+from mmkit.media.target import atomic_path
 from mmkit.types import Failure, Item
 from mmkit_translate.text.lines import Line, translate_lines
 from mmkit_translate.text.subtitles import parse_srt, srt_text

@@ -10,7 +10,7 @@ import torch
 
 from mmkit.errors import ModelUnavailable
 from mmkit.generation.vocabulary import Vocabulary
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 from mmkit_translate import WEIGHTS
 from mmkit_translate.model.network import Network
 from mmkit_translate.model.sizes import Sizes

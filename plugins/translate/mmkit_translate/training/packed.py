@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mmkit.errors import BadInput
-from mmkit.media.source import atomic_path
+from mmkit.media.target import atomic_path
 
 __all__ = ["CAPTION", "HELD_OUT", "PARALLEL", "Packed"]
 
