@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmkit.errors import BadInput, MmkitError
+from mmkit.media.target import atomic_path
 
 __all__ = ["bar", "histogram", "page", "picture", "row", "write_page"]
 
@@ -41,13 +42,12 @@ def page(title: str, parts: Iterable[str]) -> str:
 
 def write_page(text: str, path: Path) -> None:
     """Write a page, all or nothing. Raises BadInput where the file cannot be written."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, "utf-8", errors="replace")
-        partial.replace(path)
     except OSError as error:
-        raise BadInput(f"cannot be written ({error.strerror})", where=str(path)) from error
+        raise BadInput(f"cannot be written: {error.strerror}", where=str(path)) from error
+    with atomic_path(path) as partial:
+        partial.write_text(text, "utf-8", errors="replace")
 
 
 def row(cells: Sequence[str], *, head: bool = False) -> str:
@@ -57,10 +57,10 @@ def row(cells: Sequence[str], *, head: bool = False) -> str:
 
 
 def bar(value: float, largest: float) -> str:
-    """A bar as long as the value, of two colours for its sign."""
+    """A bar as long as the value, of two colours for its sign; values near 0 keep their digits."""
     width = 140 * abs(value) / max(largest, 1e-9)
     kind = "up" if value >= 0 else "down"
-    return f'<span class="bar {kind}" style="width:{width:.0f}px"></span> {value:+.3f}'
+    return f'<span class="bar {kind}" style="width:{width:.0f}px"></span> {value:+.2g}'
 
 
 def histogram(scores: NDArray[np.float32], linked: NDArray[np.bool_], threshold: float) -> str:

@@ -283,3 +283,14 @@ def test_the_cut_keeps_away_from_a_chain_that_a_hundredth_more_would_close():
     cut, ari = search_cut(distances, labels)
     # Every cut from 0.10 to 0.20 separates the classes; from 0.18 on, three hundredths more would chain them.
     assert ari == 1 and 0.1 <= cut <= 0.17
+
+
+def test_bars_near_zero_keep_their_digits():
+    from mmkit_link.pages import bar
+
+    assert [bar(value, 1.0).split("> ")[-1] for value in (0.314, -0.05, 1.3e-7, 0.0)] == [
+        "+0.31",
+        "-0.05",
+        "+1.3e-07",
+        "+0",
+    ]
