@@ -67,10 +67,12 @@ def test_labels_of_another_form_are_one_clear_line(tmp_path: Path, text: str) ->
         evaluate(tmp_path / "labels.tsv")
 
 
-def test_train_writes_a_recogniser_that_reads(crops: Path, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_train_writes_a_recogniser_that_reads_after_a_break(crops: Path, tmp_path: Path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
     from mmkit_ocr.recogniser.network import Network, Shape
     from mmkit_ocr.recogniser.weights import load_network
     from mmkit_ocr.training import setup
+
+    from mmkit.training.checkpoint import Checkpoint
 
     # The package's attribute of that name is the function itself.
     command = import_module("mmkit_ocr.cli.train")
@@ -93,18 +95,23 @@ def test_train_writes_a_recogniser_that_reads(crops: Path, tmp_path: Path, monke
     (tmp_path / "fonts").mkdir()
     (tmp_path / "fonts" / "one.ttf").write_bytes(ImageFont.load_default(20).font_bytes)
     output = tmp_path / "own.safetensors"
-    code = command.train(
-        output,
-        words=[words],
-        crops=[crops / "labels.tsv"],
-        fonts=[tmp_path / "fonts"],
-        steps_words=0,
-        steps_crops=2,
-        batch=6,
-        rendered=8,
-        layers=1,
-        json=True,
-    )
+    options = {"words": [words], "crops": [crops / "labels.tsv"], "fonts": [tmp_path / "fonts"], "steps_words": 0}
+    options |= {"steps_crops": 3, "batch": 6, "rendered": 8, "layers": 1, "json": True}
+
+    def stop_after_two(kept: Checkpoint) -> bool:
+        if (kept.facts() or {}).get("step") == 2:
+            raise KeyboardInterrupt
+        return True
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Checkpoint, "due", stop_after_two)
+        with pytest.raises(KeyboardInterrupt):
+            command.train(output, **options)
+    with pytest.raises(UsageError, match="--resume"):
+        command.train(output, **options)
+    capsys.readouterr()
+    code = command.train(output, **options, resume=True)
+    assert json.loads(capsys.readouterr().out)["stage_2"]["steps"] == 3
     assert code == 0
     assert load_network(output).shape.width == 96
     assert not output.with_name("own.safetensors.state").exists()
