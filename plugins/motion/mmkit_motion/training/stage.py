@@ -41,8 +41,9 @@ class Keeper:
 
     def save(self, stage: Stage) -> None:
         """Write where the stage stands."""
-        self.checkpoint.save(self._networks(stage), {"steps": stage.optimiser.inner}, self.facts | stage.facts())
-        self.wrote(stage.network, stage.average.network if stage.average.count else stage.network)
+        facts = self.facts | stage.facts()
+        if self.checkpoint.save(self._networks(stage), {"steps": stage.optimiser.inner}, facts):
+            self.wrote(stage.network, stage.average.network if stage.average.count else stage.network)
 
     def restore(self, stage: Stage) -> None:
         """Put the stage back to where it was kept, if that was this one."""

@@ -97,8 +97,8 @@ def fit(
             total.zero_()
         if checkpoint is not None and checkpoint.due():
             stands = {"step": budget.step, "elapsed": round(budget.elapsed, 1), "averaged": average.count}
-            checkpoint.save(networks, inner, stands)
-            wrote(average.network)
+            if checkpoint.save(networks, inner, stands):
+                wrote(average.network)
     return average.network, budget.step
 
 
